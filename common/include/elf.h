@@ -1,0 +1,45 @@
+/* elf.h: the parts of an ELF64 file that a loader reads (System V gABI, chapters 4 and 5). */
+#ifndef ELF_H
+#define ELF_H
+
+#include "types.h"
+
+#define ELF_MAGIC 0x464c457f /* "\x7f" "ELF", as a little-endian number */
+
+enum elf_ident { ELF_CLASS_64 = 2, ELF_DATA_LITTLE = 1, ELF_VERSION = 1 };
+enum elf_type { ELF_TYPE_EXECUTABLE = 2 };
+enum elf_machine { ELF_MACHINE_X86_64 = 62 };
+enum elf_segment_type { ELF_SEGMENT_LOAD = 1, ELF_SEGMENT_DYNAMIC = 2, ELF_SEGMENT_INTERPRETER = 3 };
+enum elf_segment_flags { ELF_EXECUTE = 1, ELF_WRITE = 2, ELF_READ = 4 };
+
+struct elf_header {
+    uint32_t magic;
+    uint8_t class, data, ident_version, os_abi;
+    uint8_t padding[8];
+    uint16_t type, machine;
+    uint32_t version;
+    uint64_t entry;
+    uint64_t program_headers; /* file offset */
+    uint64_t section_headers; /* file offset */
+    uint32_t flags;
+    uint16_t header_size;
+    uint16_t program_header_size, program_header_count;
+    uint16_t section_header_size, section_header_count;
+    uint16_t section_names;
+};
+
+struct elf_program_header {
+    uint32_t type;
+    uint32_t flags;
+    uint64_t offset;
+    uint64_t virtual_address;
+    uint64_t physical_address;
+    uint64_t file_size;
+    uint64_t memory_size;
+    uint64_t alignment;
+};
+
+_Static_assert(sizeof(struct elf_header) == 64, "gABI figure 4-3");
+_Static_assert(sizeof(struct elf_program_header) == 56, "gABI figure 5-1");
+
+#endif

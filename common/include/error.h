@@ -1,0 +1,47 @@
+/*
+ * error.h: every way in which a kernel function can fail, with the words for it.
+ *
+ * A function that can fail returns an error_t and hands its result back through a pointer.
+ */
+#ifndef ERROR_H
+#define ERROR_H
+
+#define ERRORS(X)                                                                                  \
+    X(OK, "no error")                                                                              \
+    /* what the boot loader handed over (lab 1) */                                                 \
+    X(ERROR_BOOT_INFO_MISSING, "boot information: none was handed over")                           \
+    X(ERROR_BOOT_INFO_ALIGNMENT, "boot information: not 8-byte aligned")                           \
+    X(ERROR_BOOT_INFO_SIZE, "boot information: its size cannot be right")                          \
+    X(ERROR_BOOT_INFO_TAG, "boot information: a tag does not fit into it")                         \
+    X(ERROR_BOOT_INFO_STRING, "boot information: a text has no end")                               \
+    X(ERROR_BOOT_INFO_NO_END, "boot information: the end tag is missing")                          \
+    X(ERROR_BOOT_INFO_NO_MEMORY_MAP, "boot information: no memory map")                            \
+    /* physical memory (lab 2) */                                                                  \
+    X(ERROR_NO_FRAMES, "resource exhausted: physical frames")                                      \
+    X(ERROR_NO_SAFE_FRAMES, "resource exhausted: non-page-table frames")                           \
+    X(ERROR_NO_BOOT_INFO, "not initialized: BOOT_INFO")                                            \
+    X(ERROR_NO_WINDOW, "not initialized: physical memory offset")                                  \
+    X(ERROR_DOUBLE_FREE, "frame is free already")                                                  \
+    X(ERROR_FOREIGN_FRAME, "frame does not belong to the allocator")                               \
+    X(ERROR_COUNT, "count must be at least 1")                                                     \
+    /* page tables (lab 2) */                                                                      \
+    X(ERROR_UNALIGNED, "address is not page aligned")                                              \
+    X(ERROR_NOT_CANONICAL, "virtual address is not canonical")                                     \
+    X(ERROR_NOT_USER, "virtual address is not in the user half")                                   \
+    X(ERROR_PAGE_ZERO, "page 0 is never mapped")                                                   \
+    X(ERROR_PHYSICAL_RANGE, "physical address is out of range")                                    \
+    X(ERROR_FLAGS, "flags that a mapping cannot have")                                             \
+    X(ERROR_ALREADY_MAPPED, "virtual address is mapped already")                                   \
+    X(ERROR_NOT_MAPPED, "virtual address is not mapped")                                           \
+    X(ERROR_LARGE_PAGE, "a large page is in the way")
+
+typedef enum {
+#define ERROR_NAME(name, words) name,
+    ERRORS(ERROR_NAME)
+#undef ERROR_NAME
+} error_t;
+
+/* The words for an error; never NULL. */
+const char *error_words(error_t error);
+
+#endif

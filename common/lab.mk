@@ -1,0 +1,116 @@
+# lab.mk: how a lab is built. A lab's Makefile sets LAB and includes this file.
+#
+#   make            the kernel, $(BUILD)/kernel.elf
+#   make iso        a disc that GRUB boots, on BIOS and on UEFI: $(BUILD)/rung.iso
+#   make probe      the kernel with the grader's probes linked in: $(BUILD)/kernel-probe.elf
+#
+# A lab is all the C and assembly files of its directory, and those of common/kernel. The
+# project's Makefile has the commands for people.
+
+ROOT   := $(abspath $(dir $(lastword $(MAKEFILE_LIST)))..)
+NAME   := $(notdir $(CURDIR))
+BUILD  ?= $(ROOT)/build/$(NAME)
+PROBES ?= $(ROOT)/grade/probes
+OPT    ?= -O2
+CMDLINE ?=
+NASM   ?= nasm
+LD     ?= ld
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+ifeq ($(origin LD),default)
+LD := ld
+endif
+
+.DEFAULT_GOAL := kernel
+.DELETE_ON_ERROR:
+.SUFFIXES:
+override BUILD := $(abspath $(BUILD))
+
+# -mno-red-zone: an interrupt overwrites what lies below RSP. -mgeneral-regs-only: the kernel
+# never touches a program's FPU or SSE state. Frame pointers are kept for the backtrace.
+CFLAGS := -std=c11 $(OPT) -g -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+    -Wvla -Wno-unused-parameter -ffreestanding -fno-builtin -fno-pic -fno-pie -fno-stack-protector \
+    -mcmodel=kernel -mno-red-zone -mgeneral-regs-only -fno-omit-frame-pointer \
+    -mno-omit-leaf-frame-pointer -fno-strict-aliasing -fno-asynchronous-unwind-tables \
+    -fcf-protection=none -ffile-prefix-map=$(ROOT)/= -fdebug-prefix-map=$(ROOT)=. \
+    -I$(ROOT)/common/include -I$(ROOT)/$(NAME) $(WERROR) $(EXTRA_CFLAGS)
+ASFLAGS := -f elf64 -g -F dwarf -w+error=label-orphan -I$(ROOT)/common/include/ -I$(BUILD)/
+LDFLAGS := -nostdlib -static -z max-page-size=0x1000 -z noexecstack --build-id=none
+
+SOURCES := $(wildcard $(ROOT)/$(NAME)/*.c $(ROOT)/$(NAME)/*.asm \
+    $(ROOT)/common/kernel/*.c $(ROOT)/common/kernel/*.asm)
+OBJECTS := $(patsubst $(ROOT)/%,$(BUILD)/obj/%.o,$(SOURCES))
+PROBE_OBJECTS := $(patsubst $(PROBES)/%,$(BUILD)/obj/probes/%.o,$(wildcard $(PROBES)/*.c))
+
+.PHONY: kernel probe iso clean FORCE
+kernel: $(BUILD)/kernel.elf
+probe:  $(BUILD)/kernel-probe.elf
+iso:    $(BUILD)/rung.iso
+clean:
+	rm -rf $(BUILD)
+
+# ---- Rebuilt when the flags change, not only when the files do.
+$(BUILD)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(CC) $(CFLAGS) $(NASM) $(ASFLAGS) $(LDFLAGS) $(SOURCES)' | cmp -s - $@ \
+	    || echo '$(CC) $(CFLAGS) $(NASM) $(ASFLAGS) $(LDFLAGS) $(SOURCES)' > $@
+
+# ---- Compile and assemble, from the project's root, so that messages and debug information
+# ---- name files the same way on every machine.
+$(BUILD)/obj/%.c.o: $(ROOT)/%.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	cd $(ROOT) && $(CC) $(CFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/obj/probes/%.c.o: $(PROBES)/%.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	cd $(ROOT) && $(CC) $(CFLAGS) -ffile-prefix-map=$(PROBES)/=probes/ -MMD -MP -c $< -o $@
+
+$(BUILD)/obj/%.asm.o: $(ROOT)/%.asm $(BUILD)/flags $(BUILD)/constants.inc $(wildcard $(ROOT)/common/include/*.inc)
+	@mkdir -p $(@D)
+	cd $(ROOT) && $(NASM) $(ASFLAGS) -o $@ $*.asm
+
+# ---- The constants of C for nasm.
+$(BUILD)/constants.inc: $(ROOT)/common/include/layout.h $(ROOT)/common/include/x86_bits.h $(BUILD)/flags
+	@mkdir -p $(@D)
+	cat $(filter %.h,$^) | sed -n 's/^#define \([A-Z0-9_]*\) \(0x[0-9a-f]*\|[0-9]*\)$$/%define \1 \2/p' > $@
+
+$(BUILD)/kernel.ld: $(ROOT)/common/kernel.ld $(ROOT)/common/include/layout.h $(BUILD)/flags
+	$(CC) -E -P -x c -I$(ROOT)/common/include $< -o $@
+
+# ---- Link twice: the names for the backtrace come from the first result. They lie behind the
+# ---- code, so the second link moves no function.
+define link =
+$(LD) $(LDFLAGS) -T $(BUILD)/kernel.ld -o $@.first $(1) $(BUILD)/symbols-none.o
+nm -n $@.first | awk -f $(ROOT)/common/symbols.awk > $@.symbols.asm
+$(NASM) -f elf64 -o $@.symbols.o $@.symbols.asm
+$(LD) $(LDFLAGS) -T $(BUILD)/kernel.ld -o $@ $(1) $@.symbols.o
+rm -f $@.first $@.symbols.asm $@.symbols.o
+endef
+
+$(BUILD)/symbols-none.o: $(ROOT)/common/symbols.awk $(BUILD)/flags
+	awk -f $< /dev/null > $(@:.o=.asm)
+	$(NASM) -f elf64 -o $@ $(@:.o=.asm)
+
+$(BUILD)/kernel.elf: $(OBJECTS) $(BUILD)/kernel.ld $(BUILD)/symbols-none.o
+	$(call link,$(OBJECTS))
+
+$(BUILD)/kernel-probe.elf: $(OBJECTS) $(PROBE_OBJECTS) $(BUILD)/kernel.ld $(BUILD)/symbols-none.o
+	$(call link,$(OBJECTS) $(PROBE_OBJECTS))
+
+# ---- The disc. Fixed dates make the same disc from the same kernel; no fonts, themes and
+# ---- languages make it small.
+DATE := 2023111422132000
+$(BUILD)/grub.cfg: $(ROOT)/common/grub.cfg FORCE
+	@mkdir -p $(@D)
+	@sed 's#@CMDLINE@#$(CMDLINE)#' $< | cmp -s - $@ || sed 's#@CMDLINE@#$(CMDLINE)#' $< > $@
+
+$(BUILD)/rung.iso: $(BUILD)/kernel.elf $(BUILD)/grub.cfg
+	rm -rf $(BUILD)/iso && mkdir -p $(BUILD)/iso/boot/grub
+	objcopy --strip-all $(BUILD)/kernel.elf $(BUILD)/iso/boot/kernel.elf
+	cp $(BUILD)/grub.cfg $(BUILD)/iso/boot/grub/grub.cfg
+	grub-mkrescue -o $@ --fonts= --themes= --locales= $(BUILD)/iso -- \
+	    -volume_date uuid $(DATE) -volume_date all_file_dates $(DATE) 2> $(BUILD)/mkrescue.log \
+	    || { cat $(BUILD)/mkrescue.log; exit 1; }
+
+-include $(OBJECTS:.o=.d) $(PROBE_OBJECTS:.o=.d)

@@ -1,0 +1,53 @@
+/* bootinfo.c: the boot loader's information, kept for the rest of the kernel. */
+#include "bootinfo.h"
+#include "not_written.h"
+
+static const struct multiboot2_info *boot_info; /* checked; NULL if there is none */
+static paddr_t boot_info_paddr;
+
+error_t bootinfo_init(paddr_t info)
+{
+    if (info.raw == 0 || info.raw >= BOOT_WINDOW_SIZE)
+        return ERROR_BOOT_INFO_MISSING;
+    const struct multiboot2_info *candidate = (const void *)(WINDOW_BASE + info.raw);
+    error_t error = multiboot2_check(candidate, BOOT_WINDOW_SIZE - info.raw);
+    if (error != OK)
+        return error;
+    boot_info = candidate;
+    boot_info_paddr = info;
+    return OK;
+}
+
+bool bootinfo_range(paddr_t *start, uint64_t *size)
+{
+    *start = boot_info_paddr;
+    *size = boot_info != NULL ? boot_info->total_size : 0;
+    return boot_info != NULL;
+}
+
+const char *bootinfo_command_line(void)
+{
+    const struct multiboot2_tag_string *line = NULL;
+    if (boot_info != NULL)
+        line = (const void *)multiboot2_find(boot_info, MULTIBOOT2_TAG_COMMAND_LINE, 0);
+    return line != NULL ? line->text : "";
+}
+
+bool bootinfo_region(size_t index, struct memory_region *region)
+{
+    return boot_info != NULL && multiboot2_region(boot_info, index, region);
+}
+
+/* Exercise 1.8, third part. Module `index` in the loader's order, as bootinfo.h says. */
+bool bootinfo_module(size_t index, struct boot_module *module)
+{
+    /* { solution 1.8 */
+    const struct multiboot2_tag_module *tag = NULL;
+    if (boot_info != NULL)
+        tag = (const void *)multiboot2_find(boot_info, MULTIBOOT2_TAG_MODULE, index);
+    if (tag == NULL)
+        return false;
+    *module = (struct boot_module){tag->start, tag->end, tag->text};
+    return true;
+    /* } solution */
+}
