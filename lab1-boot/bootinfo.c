@@ -1,6 +1,7 @@
 /* bootinfo.c: the boot loader's information, kept for the rest of the kernel. */
 #include "bootinfo.h"
 #include "not_written.h"
+#include "print.h"
 
 static const struct multiboot2_info *boot_info; /* checked; NULL if there is none */
 static paddr_t boot_info_paddr;
@@ -50,4 +51,28 @@ bool bootinfo_module(size_t index, struct boot_module *module)
     *module = (struct boot_module){tag->start, tag->end, tag->text};
     return true;
     /* } solution */
+}
+
+static const char *memory_type_name(uint32_t type)
+{
+    static const char *const names[] = {
+        [MULTIBOOT2_MEMORY_AVAILABLE] = "available",
+        [MULTIBOOT2_MEMORY_RESERVED] = "reserved",
+        [MULTIBOOT2_MEMORY_ACPI_RECLAIMABLE] = "ACPI tables",
+        [MULTIBOOT2_MEMORY_ACPI_NVS] = "ACPI NVS",
+        [MULTIBOOT2_MEMORY_BAD] = "defective",
+    };
+    return type < ARRAY_SIZE(names) && names[type] != NULL ? names[type] : "unknown";
+}
+
+void bootinfo_print(void)
+{
+    kprintf("command line: %s\n", bootinfo_command_line());
+    struct memory_region region;
+    for (size_t i = 0; bootinfo_region(i, &region); i++)
+        kprintf("memory: %016lx + %12lx  %s\n", region.base, region.length,
+                memory_type_name(region.type));
+    struct boot_module module;
+    for (size_t i = 0; bootinfo_module(i, &module); i++)
+        kprintf("module: %016lx - %016lx  %s\n", module.start, module.end, module.command_line);
 }

@@ -39,6 +39,9 @@ struct boot_module {
 /* Module `index`, counted from 0 in the loader's order; false behind the last one. */
 bool bootinfo_module(size_t index, struct boot_module *module);
 
+/* Print all of it on the console. */
+void bootinfo_print(void);
+
 /* ---- The reading itself, on memory anywhere: multiboot2.c, which the host tests and fuzzes too. */
 
 /* Check a block of which at most `limit` bytes may be read. OK means that all of it can be relied on. */

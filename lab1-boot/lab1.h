@@ -8,14 +8,14 @@
 #ifndef LAB1_H
 #define LAB1_H
 
-#include "bootinfo.h" /* bootinfo_init(*), bootinfo_command_line, bootinfo_region, bootinfo_module */
+#include "bootinfo.h" /* bootinfo_init(*) and the questions below it */
 #include "gdt.h"      /* gdt_init(*), gdt, cpu_tss */
 #include "idt.h"      /* idt_init(*), idt */
 #include "panic.h"    /* panic, kernel_ready(*) */
 #include "report.h"   /* describe_error; the report starts with a line PANIC: */
 #include "sections.h" /* the parts of the image */
 #include "serial.h"   /* serial_init(*), serial_putc */
-#include "trap.h"     /* trap(*), struct trap_frame, trap_register */
+#include "trap.h"     /* trap(*), struct trap_frame, trap_register(*) */
 
 /* boot.asm: paging is still off here, and the tables are filled; boot_l4 is the first of them. */
 void enter_long_mode(void);

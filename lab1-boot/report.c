@@ -92,12 +92,18 @@ static void print_registers(const struct trap_frame *f)
             read_cr3(), read_cr4());
 }
 
-void report_trap(const struct trap_frame *frame)
+void report_line(const struct trap_frame *frame)
 {
     char words[100];
     describe_error(words, sizeof(words), frame->vector, frame->error);
-    kprintf("\nPANIC: %s (vector %lu), error code %#lx%s%s\n", vector_name(frame->vector),
-            frame->vector, frame->error, words[0] != '\0' ? ": " : "", words);
+    kprintf("%s (vector %lu) at %016lx, error code %#lx%s%s\n", vector_name(frame->vector),
+            frame->vector, frame->rip, frame->error, words[0] != '\0' ? ": " : "", words);
+}
+
+void report_trap(const struct trap_frame *frame)
+{
+    kprintf("\nPANIC: ");
+    report_line(frame);
     if (frame->vector == VECTOR_PF)
         kprintf("  the address was %016lx\n", read_cr2());
     print_registers(frame);

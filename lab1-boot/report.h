@@ -14,6 +14,9 @@ const char *vector_name(uint64_t vector);
  */
 void describe_error(char *text, size_t size, uint64_t vector, uint64_t error);
 
+/* Print in one line which exception it was, its error code, also in words, and where it came. */
+void report_line(const struct trap_frame *frame);
+
 /* Print the panic line, all registers, CR2 and the backtrace of a trap. Returns. */
 void report_trap(const struct trap_frame *frame);
 

@@ -2,10 +2,14 @@
 #ifndef PANIC_H
 #define PANIC_H
 
+#include "error.h"
 #include "types.h"
 
 /* Say why, print registers and a backtrace, and leave the machine. Never returns. */
 void panic(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
+
+/* Panic with the words for an error, unless it is OK: for what cannot be mended while starting. */
+void must(error_t error);
 
 /* The first words of every panic. Dies at once, quietly, if a panic meets another panic. */
 void panic_begin(void);

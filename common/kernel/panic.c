@@ -85,3 +85,9 @@ void panic(const char *format, ...)
     print_backtrace(frame->return_address, (uint64_t)frame->caller);
     panic_end();
 }
+
+void must(error_t error)
+{
+    if (error != OK)
+        panic("%s", error_words(error));
+}

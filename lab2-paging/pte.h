@@ -1,0 +1,47 @@
+/*
+ * pte.h: one entry of a page table (Intel SDM vol. 3A 4.5.4, figure 4-11).
+ *
+ * A level is the number of the table that an entry stands in: 4 for the root down to 1. An entry of
+ * level 1 maps a page of 4 KiB; with PTE_LARGE one of level 2 maps 2 MiB, and one of level 3 1 GiB.
+ */
+#ifndef PTE_H
+#define PTE_H
+
+#include "types.h"
+#include "x86_bits.h"
+
+typedef uint64_t pte_t;
+
+#define PTE_ENTRIES 512
+#define PTE_TOP_LEVEL 4
+
+/* Which entry of a table of this level is responsible for an address. */
+static inline unsigned pte_index(vaddr_t address, unsigned level)
+{
+    return address >> (PAGE_SHIFT + 9 * (level - 1)) & (PTE_ENTRIES - 1);
+}
+
+/* How much memory one entry of this level stands for. */
+static inline uint64_t pte_span(unsigned level)
+{
+    return (uint64_t)PAGE_SIZE << 9 * (level - 1);
+}
+
+static inline bool pte_present(pte_t entry)
+{
+    return (entry & PTE_PRESENT) != 0;
+}
+
+/* Does this entry map a page, rather than lead to another table? It must be present. */
+static inline bool pte_is_page(pte_t entry, unsigned level)
+{
+    return level == 1 || (entry & PTE_LARGE) != 0;
+}
+
+/* The table or 4 KiB frame that an entry points to. In a large page's entry bit 12 is not address. */
+static inline paddr_t pte_frame(pte_t entry)
+{
+    return paddr(entry & PTE_FRAME_MASK);
+}
+
+#endif
