@@ -22,6 +22,15 @@ ifeq ($(origin LD),default)
 LD := ld
 endif
 
+# V=1 shows the commands; without it, what they make.
+ifeq ($(V),)
+Q    := @
+SHOW  = @printf '  %-7s %s\n' $(1) $(patsubst $(ROOT)/%,%,$(2))
+else
+Q    :=
+SHOW :=
+endif
+
 .DEFAULT_GOAL := kernel
 .DELETE_ON_ERROR:
 .SUFFIXES:
@@ -38,10 +47,10 @@ CFLAGS := -std=c11 $(OPT) -g -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissin
 ASFLAGS := -f elf64 -g -F dwarf -w+error=label-orphan -I$(ROOT)/common/include/ -I$(BUILD)/
 LDFLAGS := -nostdlib -static -z max-page-size=0x1000 -z noexecstack --build-id=none
 
-SOURCES := $(wildcard $(ROOT)/$(NAME)/*.c $(ROOT)/$(NAME)/*.asm \
-    $(ROOT)/common/kernel/*.c $(ROOT)/common/kernel/*.asm)
+SOURCES := $(sort $(wildcard $(ROOT)/$(NAME)/*.c $(ROOT)/$(NAME)/*.asm \
+    $(ROOT)/common/kernel/*.c $(ROOT)/common/kernel/*.asm))
 OBJECTS := $(patsubst $(ROOT)/%,$(BUILD)/obj/%.o,$(SOURCES))
-PROBE_OBJECTS := $(patsubst $(PROBES)/%,$(BUILD)/obj/probes/%.o,$(wildcard $(PROBES)/*.c))
+PROBE_OBJECTS := $(patsubst $(PROBES)/%,$(BUILD)/obj/probes/%.o,$(sort $(wildcard $(PROBES)/*.c)))
 
 .PHONY: kernel probe iso clean FORCE
 kernel: $(BUILD)/kernel.elf
@@ -56,41 +65,47 @@ $(BUILD)/flags: FORCE
 	@echo '$(CC) $(CFLAGS) $(NASM) $(ASFLAGS) $(LDFLAGS) $(SOURCES)' | cmp -s - $@ \
 	    || echo '$(CC) $(CFLAGS) $(NASM) $(ASFLAGS) $(LDFLAGS) $(SOURCES)' > $@
 
-# ---- Compile and assemble, from the project's root, so that messages and debug information
-# ---- name files the same way on every machine.
+# ---- Compile and assemble, from the project's root, so that messages and debug information name
+# ---- files the same way on every machine. nasm would put the absolute path of its input into the
+# ---- kernel; so it gets the preprocessed text as a file that has no name any more.
 $(BUILD)/obj/%.c.o: $(ROOT)/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	cd $(ROOT) && $(CC) $(CFLAGS) -MMD -MP -c $< -o $@
+	$(call SHOW,CC,$<)
+	$(Q)cd $(ROOT) && $(CC) $(CFLAGS) -MMD -MP -c $< -o $@
 
 $(BUILD)/obj/probes/%.c.o: $(PROBES)/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	cd $(ROOT) && $(CC) $(CFLAGS) -ffile-prefix-map=$(PROBES)/=probes/ -MMD -MP -c $< -o $@
+	$(call SHOW,CC,$<)
+	$(Q)cd $(ROOT) && $(CC) $(CFLAGS) -ffile-prefix-map=$(PROBES)/=probes/ -MMD -MP -c $< -o $@
 
 $(BUILD)/obj/%.asm.o: $(ROOT)/%.asm $(BUILD)/flags $(BUILD)/constants.inc $(wildcard $(ROOT)/common/include/*.inc)
 	@mkdir -p $(@D)
-	cd $(ROOT) && $(NASM) $(ASFLAGS) -o $@ $*.asm
+	$(call SHOW,NASM,$<)
+	$(Q)cd $(ROOT) && $(NASM) $(ASFLAGS) -E -o $@.i $*.asm
+	$(Q)cd $(ROOT) && exec 3< $@.i && rm $@.i && $(NASM) $(ASFLAGS) -o $@ /proc/self/fd/3
 
 # ---- The constants of C for nasm.
 $(BUILD)/constants.inc: $(ROOT)/common/include/layout.h $(ROOT)/common/include/x86_bits.h $(BUILD)/flags
 	@mkdir -p $(@D)
-	cat $(filter %.h,$^) | sed -n 's/^#define \([A-Z0-9_]*\) \(0x[0-9a-f]*\|[0-9]*\)$$/%define \1 \2/p' > $@
+	$(Q)cat $(filter %.h,$^) | sed -n 's/^#define \([A-Z0-9_]*\) \(0x[0-9a-f]*\|[0-9]*\)$$/%define \1 \2/p' > $@
 
 $(BUILD)/kernel.ld: $(ROOT)/common/kernel.ld $(ROOT)/common/include/layout.h $(BUILD)/flags
-	$(CC) -E -P -x c -I$(ROOT)/common/include $< -o $@
+	$(Q)$(CC) -E -P -x c -I$(ROOT)/common/include $< -o $@
 
 # ---- Link twice: the names for the backtrace come from the first result. They lie behind the
 # ---- code, so the second link moves no function.
 define link =
-$(LD) $(LDFLAGS) -T $(BUILD)/kernel.ld -o $@.first $(1) $(BUILD)/symbols-none.o
-nm -n $@.first | awk -f $(ROOT)/common/symbols.awk > $@.symbols.asm
-$(NASM) -f elf64 -o $@.symbols.o $@.symbols.asm
-$(LD) $(LDFLAGS) -T $(BUILD)/kernel.ld -o $@ $(1) $@.symbols.o
-rm -f $@.first $@.symbols.asm $@.symbols.o
+$(call SHOW,LD,$@)
+$(Q)$(LD) $(LDFLAGS) -T $(BUILD)/kernel.ld -o $@.first $(1) $(BUILD)/symbols-none.o
+$(Q)nm -n $@.first | awk -f $(ROOT)/common/symbols.awk > $@.symbols.asm
+$(Q)cd $(@D) && $(NASM) -f elf64 -o $(@F).symbols.o $(@F).symbols.asm
+$(Q)$(LD) $(LDFLAGS) -T $(BUILD)/kernel.ld -o $@ $(1) $@.symbols.o
+$(Q)rm -f $@.first $@.symbols.asm $@.symbols.o
 endef
 
 $(BUILD)/symbols-none.o: $(ROOT)/common/symbols.awk $(BUILD)/flags
-	awk -f $< /dev/null > $(@:.o=.asm)
-	$(NASM) -f elf64 -o $@ $(@:.o=.asm)
+	$(Q)awk -f $< /dev/null > $(@:.o=.asm)
+	$(Q)$(NASM) -f elf64 -o $@ $(@:.o=.asm)
 
 $(BUILD)/kernel.elf: $(OBJECTS) $(BUILD)/kernel.ld $(BUILD)/symbols-none.o
 	$(call link,$(OBJECTS))
@@ -98,19 +113,23 @@ $(BUILD)/kernel.elf: $(OBJECTS) $(BUILD)/kernel.ld $(BUILD)/symbols-none.o
 $(BUILD)/kernel-probe.elf: $(OBJECTS) $(PROBE_OBJECTS) $(BUILD)/kernel.ld $(BUILD)/symbols-none.o
 	$(call link,$(OBJECTS) $(PROBE_OBJECTS))
 
-# ---- The disc. Fixed dates make the same disc from the same kernel; no fonts, themes and
-# ---- languages make it small.
-DATE := 2023111422132000
+# ---- The disc. Fixed dates and a fixed disk GUID make the same disc from the same kernel, but for the
+# ---- four bytes of a serial number that mformat draws; no fonts, themes and languages make it small.
+DATE  := 2023111422132000
+EPOCH := 1700000000
+GUID := 52756e67-0000-4000-8000-00000000000$(LAB)
 $(BUILD)/grub.cfg: $(ROOT)/common/grub.cfg FORCE
 	@mkdir -p $(@D)
 	@sed 's#@CMDLINE@#$(CMDLINE)#' $< | cmp -s - $@ || sed 's#@CMDLINE@#$(CMDLINE)#' $< > $@
 
 $(BUILD)/rung.iso: $(BUILD)/kernel.elf $(BUILD)/grub.cfg
-	rm -rf $(BUILD)/iso && mkdir -p $(BUILD)/iso/boot/grub
-	objcopy --strip-all $(BUILD)/kernel.elf $(BUILD)/iso/boot/kernel.elf
-	cp $(BUILD)/grub.cfg $(BUILD)/iso/boot/grub/grub.cfg
-	grub-mkrescue -o $@ --fonts= --themes= --locales= $(BUILD)/iso -- \
-	    -volume_date uuid $(DATE) -volume_date all_file_dates $(DATE) 2> $(BUILD)/mkrescue.log \
+	$(call SHOW,ISO,$@)
+	$(Q)rm -rf $(BUILD)/iso && mkdir -p $(BUILD)/iso/boot/grub
+	$(Q)objcopy --strip-all $(BUILD)/kernel.elf $(BUILD)/iso/boot/kernel.elf
+	$(Q)cp $(BUILD)/grub.cfg $(BUILD)/iso/boot/grub/grub.cfg
+	$(Q)SOURCE_DATE_EPOCH=$(EPOCH) grub-mkrescue -o $@ --fonts= --themes= --locales= $(BUILD)/iso -- \
+	    -volume_date uuid $(DATE) -volume_date all_file_dates $(DATE) \
+	    -boot_image any gpt_disk_guid=$(GUID) 2> $(BUILD)/mkrescue.log \
 	    || { cat $(BUILD)/mkrescue.log; exit 1; }
 
 -include $(OBJECTS:.o=.d) $(PROBE_OBJECTS:.o=.d)

@@ -18,9 +18,9 @@ bits 64
 
 ; Vectors with an error code (SDM vol. 3A table 6-1; AMD APM vol. 2 table 8-1 for 29 and 30): bit n
 ; stands for vector n.
-HAS_ERROR_CODE equ 1 << VECTOR_DF | 1 << VECTOR_TS | 1 << VECTOR_NP | 1 << VECTOR_SS | \
-                   1 << VECTOR_GP | 1 << VECTOR_PF | 1 << VECTOR_AC | 1 << VECTOR_CP | \
-                   1 << VECTOR_VC | 1 << VECTOR_SX
+%assign HAS_ERROR_CODE 1 << VECTOR_DF | 1 << VECTOR_TS | 1 << VECTOR_NP | 1 << VECTOR_SS | \
+                       1 << VECTOR_GP | 1 << VECTOR_PF | 1 << VECTOR_AC | 1 << VECTOR_CP | \
+                       1 << VECTOR_VC | 1 << VECTOR_SX
 
 ; Exercise 1.6 (15 points), first part: the body of the stub for vector %1. HAS_ERROR_CODE knows which
 ; vectors come with an error code. A vector does not fit into `push byte`, whose operand is signed.
