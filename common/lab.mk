@@ -7,10 +7,14 @@
 # A lab is all the C and assembly files of its directory, and those of common/kernel. The
 # project's Makefile has the commands for people.
 
-ROOT   := $(abspath $(dir $(lastword $(MAKEFILE_LIST)))..)
+# The lab is built where it is, the rest comes from where this file is: so a submission's lab can be
+# built with another tree's common (make -f), which is what the grader does.
+COMMON := $(patsubst %/,%,$(dir $(abspath $(lastword $(MAKEFILE_LIST)))))
+ROOT   := $(patsubst %/,%,$(dir $(CURDIR)))
 NAME   := $(notdir $(CURDIR))
+LAB    ?= $(patsubst lab%,%,$(firstword $(subst -, ,$(NAME))))
 BUILD  ?= $(ROOT)/build/$(NAME)
-PROBES ?= $(ROOT)/grade/probes
+PROBES ?= $(COMMON)/../grade/probes
 OPT    ?= -O2
 CMDLINE ?=
 NASM   ?= nasm
@@ -42,15 +46,16 @@ CFLAGS := -std=c11 $(OPT) -g -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissin
     -Wvla -Wno-unused-parameter -ffreestanding -fno-builtin -fno-pic -fno-pie -fno-stack-protector \
     -mcmodel=kernel -mno-red-zone -mgeneral-regs-only -fno-omit-frame-pointer \
     -mno-omit-leaf-frame-pointer -fno-strict-aliasing -fno-asynchronous-unwind-tables \
-    -fcf-protection=none -ffile-prefix-map=$(ROOT)/= -fdebug-prefix-map=$(ROOT)=. \
-    -I$(ROOT)/common/include -I$(ROOT)/$(NAME) $(WERROR) $(EXTRA_CFLAGS)
-ASFLAGS := -f elf64 -g -F dwarf -w+error=label-orphan -I$(ROOT)/common/include/ -I$(BUILD)/
+    -fcf-protection=none -ffile-prefix-map=$(ROOT)/= -ffile-prefix-map=$(COMMON)/=common/ \
+    -fdebug-prefix-map=$(ROOT)=. -I$(COMMON)/include -I$(ROOT)/$(NAME) $(WERROR) $(EXTRA_CFLAGS)
+ASFLAGS := -f elf64 -g -F dwarf -w+error=label-orphan -I$(COMMON)/include/ -I$(BUILD)/
 LDFLAGS := -nostdlib -static -z max-page-size=0x1000 -z noexecstack --build-id=none
 
-SOURCES := $(sort $(wildcard $(ROOT)/$(NAME)/*.c $(ROOT)/$(NAME)/*.asm \
-    $(ROOT)/common/kernel/*.c $(ROOT)/common/kernel/*.asm))
-OBJECTS := $(patsubst $(ROOT)/%,$(BUILD)/obj/%.o,$(SOURCES))
-PROBE_OBJECTS := $(patsubst $(PROBES)/%,$(BUILD)/obj/probes/%.o,$(sort $(wildcard $(PROBES)/*.c)))
+# The objects of each directory, in the same order on every machine.
+sources = $(sort $(notdir $(wildcard $(1)/*.c $(1)/*.asm)))
+OBJECTS := $(patsubst %,$(BUILD)/obj/$(NAME)/%.o,$(call sources,$(ROOT)/$(NAME))) \
+           $(patsubst %,$(BUILD)/obj/common/kernel/%.o,$(call sources,$(COMMON)/kernel))
+PROBE_OBJECTS := $(patsubst %,$(BUILD)/obj/probes/%.o,$(call sources,$(PROBES)))
 
 .PHONY: kernel probe iso clean FORCE
 kernel: $(BUILD)/kernel.elf
@@ -62,48 +67,58 @@ clean:
 # ---- Rebuilt when the flags change, not only when the files do.
 $(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
-	@echo '$(CC) $(CFLAGS) $(NASM) $(ASFLAGS) $(LDFLAGS) $(SOURCES)' | cmp -s - $@ \
-	    || echo '$(CC) $(CFLAGS) $(NASM) $(ASFLAGS) $(LDFLAGS) $(SOURCES)' > $@
+	@echo '$(CC) $(CFLAGS) $(NASM) $(ASFLAGS) $(LDFLAGS) $(OBJECTS)' | cmp -s - $@ \
+	    || echo '$(CC) $(CFLAGS) $(NASM) $(ASFLAGS) $(LDFLAGS) $(OBJECTS)' > $@
 
-# ---- Compile and assemble, from the project's root, so that messages and debug information name
-# ---- files the same way on every machine. nasm would put the absolute path of its input into the
-# ---- kernel; so it gets the preprocessed text as a file that has no name any more.
-$(BUILD)/obj/%.c.o: $(ROOT)/%.c $(BUILD)/flags
-	@mkdir -p $(@D)
-	$(call SHOW,CC,$<)
-	$(Q)cd $(ROOT) && $(CC) $(CFLAGS) -MMD -MP -c $< -o $@
+# ---- Compile and assemble, from the directory above the sources, so that messages and debug
+# ---- information name files the same way on every machine. nasm would put the absolute path of its
+# ---- input into the kernel; so it gets the preprocessed text as a file that has no name any more.
+define compile =
+@mkdir -p $(@D)
+$(call SHOW,CC,$<)
+$(Q)cd $(ROOT) && $(CC) $(CFLAGS) $(1) -MMD -MP -c $(abspath $<) -o $@
+endef
 
+define assemble =
+@mkdir -p $(@D)
+$(call SHOW,NASM,$<)
+$(Q)cd $(1) && $(NASM) $(ASFLAGS) -E -o $@.i $(2)
+$(Q)exec 3< $@.i && rm $@.i && $(NASM) $(ASFLAGS) -o $@ /proc/self/fd/3
+endef
+
+INCLUDED := $(BUILD)/flags $(BUILD)/constants.inc $(wildcard $(COMMON)/include/*.inc)
+
+$(BUILD)/obj/$(NAME)/%.c.o: $(ROOT)/$(NAME)/%.c $(BUILD)/flags
+	$(compile)
+$(BUILD)/obj/common/kernel/%.c.o: $(COMMON)/kernel/%.c $(BUILD)/flags
+	$(compile)
 $(BUILD)/obj/probes/%.c.o: $(PROBES)/%.c $(BUILD)/flags
-	@mkdir -p $(@D)
-	$(call SHOW,CC,$<)
-	$(Q)cd $(ROOT) && $(CC) $(CFLAGS) -ffile-prefix-map=$(PROBES)/=probes/ -MMD -MP -c $< -o $@
-
-$(BUILD)/obj/%.asm.o: $(ROOT)/%.asm $(BUILD)/flags $(BUILD)/constants.inc $(wildcard $(ROOT)/common/include/*.inc)
-	@mkdir -p $(@D)
-	$(call SHOW,NASM,$<)
-	$(Q)cd $(ROOT) && $(NASM) $(ASFLAGS) -E -o $@.i $*.asm
-	$(Q)cd $(ROOT) && exec 3< $@.i && rm $@.i && $(NASM) $(ASFLAGS) -o $@ /proc/self/fd/3
+	$(call compile,-ffile-prefix-map=$(abspath $(PROBES))/=probes/)
+$(BUILD)/obj/$(NAME)/%.asm.o: $(ROOT)/$(NAME)/%.asm $(INCLUDED)
+	$(call assemble,$(ROOT),$(NAME)/$*.asm)
+$(BUILD)/obj/common/kernel/%.asm.o: $(COMMON)/kernel/%.asm $(INCLUDED)
+	$(call assemble,$(COMMON)/..,common/kernel/$*.asm)
 
 # ---- The constants of C for nasm.
-$(BUILD)/constants.inc: $(ROOT)/common/include/layout.h $(ROOT)/common/include/x86_bits.h $(BUILD)/flags
+$(BUILD)/constants.inc: $(COMMON)/include/layout.h $(COMMON)/include/x86_bits.h $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(Q)cat $(filter %.h,$^) | sed -n 's/^#define \([A-Z0-9_]*\) \(0x[0-9a-f]*\|[0-9]*\)$$/%define \1 \2/p' > $@
 
-$(BUILD)/kernel.ld: $(ROOT)/common/kernel.ld $(ROOT)/common/include/layout.h $(BUILD)/flags
-	$(Q)$(CC) -E -P -x c -I$(ROOT)/common/include $< -o $@
+$(BUILD)/kernel.ld: $(COMMON)/kernel.ld $(COMMON)/include/layout.h $(BUILD)/flags
+	$(Q)$(CC) -E -P -x c -I$(COMMON)/include $< -o $@
 
 # ---- Link twice: the names for the backtrace come from the first result. They lie behind the
 # ---- code, so the second link moves no function.
 define link =
 $(call SHOW,LD,$@)
 $(Q)$(LD) $(LDFLAGS) -T $(BUILD)/kernel.ld -o $@.first $(1) $(BUILD)/symbols-none.o
-$(Q)nm -n $@.first | awk -f $(ROOT)/common/symbols.awk > $@.symbols.asm
+$(Q)nm -n $@.first | awk -f $(COMMON)/symbols.awk > $@.symbols.asm
 $(Q)cd $(@D) && $(NASM) -f elf64 -o $(@F).symbols.o $(@F).symbols.asm
 $(Q)$(LD) $(LDFLAGS) -T $(BUILD)/kernel.ld -o $@ $(1) $@.symbols.o
 $(Q)rm -f $@.first $@.symbols.asm $@.symbols.o
 endef
 
-$(BUILD)/symbols-none.o: $(ROOT)/common/symbols.awk $(BUILD)/flags
+$(BUILD)/symbols-none.o: $(COMMON)/symbols.awk $(BUILD)/flags
 	$(Q)awk -f $< /dev/null > $(@:.o=.asm)
 	$(Q)$(NASM) -f elf64 -o $@ $(@:.o=.asm)
 
@@ -118,7 +133,7 @@ $(BUILD)/kernel-probe.elf: $(OBJECTS) $(PROBE_OBJECTS) $(BUILD)/kernel.ld $(BUIL
 DATE  := 2023111422132000
 EPOCH := 1700000000
 GUID := 52756e67-0000-4000-8000-00000000000$(LAB)
-$(BUILD)/grub.cfg: $(ROOT)/common/grub.cfg FORCE
+$(BUILD)/grub.cfg: $(COMMON)/grub.cfg FORCE
 	@mkdir -p $(@D)
 	@sed 's#@CMDLINE@#$(CMDLINE)#' $< | cmp -s - $@ || sed 's#@CMDLINE@#$(CMDLINE)#' $< > $@
 
