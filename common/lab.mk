@@ -41,10 +41,11 @@ endif
 override BUILD := $(abspath $(BUILD))
 
 # -mno-red-zone: an interrupt overwrites what lies below RSP. -mgeneral-regs-only: the kernel
-# never touches a program's FPU or SSE state. Frame pointers are kept for the backtrace.
+# never touches a program's FPU or SSE state. Frame pointers are kept for the backtrace. An exercise
+# that is not written yet leaves parameters and helpers unused: that is no reason for a warning.
 CFLAGS := -std=c11 $(OPT) -g -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
-    -Wvla -Wno-unused-parameter -ffreestanding -fno-builtin -fno-pic -fno-pie -fno-stack-protector \
-    -mcmodel=kernel -mno-red-zone -mgeneral-regs-only -fno-omit-frame-pointer \
+    -Wvla -Wno-unused-parameter -Wno-unused-function -ffreestanding -fno-builtin -fno-pic \
+    -fno-pie -fno-stack-protector -mcmodel=kernel -mno-red-zone -mgeneral-regs-only -fno-omit-frame-pointer \
     -mno-omit-leaf-frame-pointer -fno-strict-aliasing -fno-asynchronous-unwind-tables \
     -fcf-protection=none -ffile-prefix-map=$(ROOT)/= -ffile-prefix-map=$(COMMON)/=common/ \
     -fdebug-prefix-map=$(ROOT)=. -I$(COMMON)/include -I$(ROOT)/$(NAME) $(WERROR) $(EXTRA_CFLAGS)

@@ -46,6 +46,7 @@ multiboot2_header:
 
 section .boot progbits alloc exec nowrite align=16
 bits 32
+%define CODE_BITS 32
 
 global _start
 _start:
@@ -233,6 +234,7 @@ boot_gdt_pointer:
 ; 64 bits, still at the low address.
 
 bits 64
+%define CODE_BITS 64
 long_mode:
         mov     eax, SELECTOR_KERNEL_DATA
         mov     ds, eax

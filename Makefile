@@ -1,0 +1,79 @@
+# Everything that a person types. `make` alone prints the table, from the lines that begin with #:
+#
+# Goals of one command run one after the other, also with -j: `make -j setup check` must not check
+# before it has set up. (-j still reaches the makes below, which build the kernels.) For the same
+# reason nothing that setup installs is looked up here: only recipes do that, when they run.
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON := tools/python
+
+# ---- Which lab. A lab is a directory labN-name; without LAB= it is the newest.
+LABS    := $(sort $(wildcard lab[1-9]-*))
+NUMBERS := $(foreach lab,$(LABS),$(patsubst lab%,%,$(firstword $(subst -, ,$(lab)))))
+LAB     ?= $(lastword $(NUMBERS))
+ifneq ($(words $(LAB)) $(filter $(LAB),$(NUMBERS)),1 $(LAB))
+$(error There is no lab $(LAB). There are: \
+    $(foreach number,$(NUMBERS),LAB=$(number) ($(filter lab$(number)-%,$(LABS)))))
+endif
+DIRECTORY := $(filter lab$(LAB)-%,$(LABS))
+
+#: For everyone
+#:   setup                                     install what is missing
+#:   doctor                                    every tool with its version: is it good enough?
+#:   run [LAB=n] [UEFI=1] [MEM=128M]           boot the lab in QEMU, its console on this terminal
+#:       [CMDLINE=text] [QEMU_ARGS=text]       what the kernel is told, and what QEMU is told
+#:   clean                                     remove build/, where everything generated lies
+.PHONY: help setup doctor run kernel iso grade debug gdb diff clean
+help:
+	@awk 'sub(/^#:    /, "        ") || sub(/^#:   /, "  make ") || sub(/^#: /, "")' \
+	    $(MAKEFILE_LIST)
+	@echo
+	@echo "Labs: $(LABS). Without LAB=n it is the newest."
+	@echo "CC=clang and OPT=-O0 choose another compiler or optimisation for run, debug and grade."
+
+setup:
+	+@tools/setup
+
+doctor:
+	+@tools/doctor
+
+run: iso
+	@$(PYTHON) -m tools.run $(DIRECTORY)
+
+clean:
+	rm -rf build
+
+#: For students
+#:   grade [LAB=n] [TEST=T1.3] [SEED=n]        the score of lab n or of all; for each lost point why
+#:         [JOBS=n] [FROM=tree]                JOBS: checks at a time; FROM: another tree's labs
+#:   debug [LAB=n] [TEST=T1.3] [GDBPORT=1234]  QEMU waiting for gdb: from power-on, or at a check
+#:   gdb [LAB=n] [GDBPORT=1234]                gdb for it, in another terminal
+#:   iso [LAB=n]                               only build: build/labN-name/kernel.elf and rung.iso
+#:   diff [LAB=n]                              what lab n adds to the lab before it
+kernel iso:
+	@$(MAKE) $(if $(V),,--silent) -C $(DIRECTORY) $@
+
+# The grader finds LAB, TEST, SEED, JOBS, FROM, CC and OPT in its environment, where make puts what
+# was given on the command line. Without LAB it grades every lab. It exits with 0, 1 or 2, of which
+# make can only pass on the 0: to make every failure is a 2. Machines call tools/python -m grade.
+grade:
+	@$(PYTHON) -m grade
+
+ifdef TEST
+debug:
+	@$(PYTHON) -m grade --debug
+else
+debug: iso
+	@$(PYTHON) -m tools.run --debug $(DIRECTORY)
+endif
+
+gdb:
+	@tools/gdb $(DIRECTORY)
+
+diff:
+	@$(PYTHON) -m tools.diff --lab $(LAB) $(if $(AGAINST),--against '$(AGAINST)')
+
+# Students' trees are made without this file.
+-include tools/authors.mk

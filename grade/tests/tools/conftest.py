@@ -1,0 +1,109 @@
+"""A small tree with two labs, for the tools to work on; and fake commands for them to call."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+FakePath = Callable[[Mapping[str, str]], str]
+
+SERIAL = """\
+/* serial.c: the console. */
+#include "serial.h"
+
+/* { solution 1.1 */
+static int ready(void)
+{
+    return 1;
+}
+/* } solution */
+
+/* Exercise 1.1 (60 points). Write a character. */
+void serial_write(char c)
+{
+    /* { solution 1.1 */
+    while (!ready())
+        ;
+    port = c;
+    /* } solution */
+}
+"""
+
+BOOT = """\
+; Exercise 1.2 (40 points). Clear the BSS.
+start:
+        ; { solution 1.2
+        xor     eax, eax
+        rep stosd
+        ; } solution
+        jmp     kmain
+"""
+
+PAGING = """\
+/* Exercise 2.1 (100 points). Walk. */
+int *walk(void)
+{
+\t/* { solution 2.1 */
+\treturn 0;
+\t/* } solution */
+}
+"""
+
+
+@pytest.fixture
+def fake_tree(tmp_path: Path) -> Path:
+    """Labs 1 and 2; lab 2 takes serial.c over from lab 1, changes main.c and adds paging.c."""
+    root = tmp_path / "tree"
+    texts = {
+        "Makefile": "all:\n", "common/lab.mk": "# rules\n", "tools/starter.py": "",
+        "grade/__main__.py": "", "grade/test_lab1_boot.py": "", "grade/test_lab2_paging.py": "",
+        "grade/tests/test_it.py": "", "grade/bugs/x.patch": "", "build/old.o": "",
+        "lab1-boot/README.md": "chapter 1\n", "lab1-boot/serial.c": SERIAL,
+        "lab1-boot/boot.asm": BOOT, "lab1-boot/main.c": "int a;\nint b;\n",
+        "lab2-paging/README.md": "chapter 2\n", "lab2-paging/paging.c": PAGING,
+        "lab2-paging/main.c": "int a;\nint c;\n",
+    }
+    for name, text in texts.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    for name in ("serial.c", "boot.asm"):
+        (root / "lab2-paging" / name).symlink_to(f"../lab1-boot/{name}")
+    return root
+
+
+@pytest.fixture
+def run() -> Run:
+    """Run a command as a person would, outside the make that runs these tests."""
+    def call(*command: str | Path, cwd: Path = ROOT, env: Mapping[str, str] = {},
+             ) -> subprocess.CompletedProcess[str]:
+        inherited = {name: value for name, value in os.environ.items()
+                     if name not in ("MAKEFLAGS", "MAKELEVEL", "LAB", "TEST", "BUG")}
+        return subprocess.run(command, cwd=cwd, env={**inherited, **env}, text=True,
+                              stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
+    return call
+
+
+@pytest.fixture
+def fake_path(tmp_path: Path) -> FakePath:
+    """Make a PATH of shell scripts, and of the few real commands that every system has."""
+    directory = tmp_path / "bin"
+    directory.mkdir()
+    for name in ("sh", "awk", "sed", "grep", "sort", "head", "dirname", "cat", "uname", "env"):
+        real = shutil.which(name)
+        assert real is not None
+        (directory / name).symlink_to(real)
+
+    def make(scripts: Mapping[str, str]) -> str:
+        for name, body in scripts.items():
+            (directory / name).write_text(f"#!/bin/sh\n{body}\n")
+            (directory / name).chmod(0o755)
+        return str(directory)
+    return make

@@ -1,0 +1,156 @@
+"""make run's console: what is added to the lines, what passes, and what is left behind."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import termios
+import time
+from pathlib import Path
+
+import pexpect
+import pytest
+
+from tools import console, run
+from tools.console import Annotator
+
+ROOT = Path(__file__).resolve().parents[3]
+PLACES = {0xffffffff80101233: "paging.c:42", 0xffffffff80101300: "trap.c:7"}
+BACKTRACE = (b"  rip ffffffff80101300  rflags 0\r\n"
+             b"  [<ffffffff80101300>] trap+0x0\r\n"
+             b"  [<ffffffff80101234>] walk+0x12\r\n"
+             b"  [<ffffffff80109999>] what+0x1\r\n")
+ANNOTATED = (b"  rip ffffffff80101300  rflags 0\r\n"
+             b"  [<ffffffff80101300>] trap+0x0 (trap.c:7)\r\n"
+             b"  [<ffffffff80101234>] walk+0x12 (paging.c:42)\r\n"
+             b"  [<ffffffff80109999>] what+0x1\r\n")
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
+def test_places_are_added_in_pieces_of_any_size(size: int) -> None:
+    annotator = Annotator(PLACES.get)
+    pieces = [BACKTRACE[i:i + size] for i in range(0, len(BACKTRACE), size)]
+    assert b"".join(annotator.feed(piece) for piece in pieces) == ANNOTATED
+
+
+def test_a_prompt_is_shown_at_once() -> None:
+    annotator = Annotator(PLACES.get)
+    assert annotator.feed(b"rung> ") == b"rung> "
+    assert annotator.feed(b"x\r") == b"x"
+    assert annotator.feed(b"y") == b"\ry"
+
+
+def test_any_byte_passes() -> None:
+    everything = bytes(range(256)) * 3
+    annotator = Annotator(PLACES.get)
+    assert annotator.feed(everything) + annotator.held == everything
+
+
+def test_a_line_without_an_end_fills_no_memory() -> None:
+    annotator = Annotator(PLACES.get)
+    for _ in range(100):
+        annotator.feed(b"x" * 65536)
+    assert len(annotator.line) <= console.LONGEST_LINE
+
+
+def test_addr2line_knows_the_place(tmp_path: Path) -> None:
+    source, program = tmp_path / "here.c", tmp_path / "here"
+    source.write_text("\n\nint main(void) { return 0; }\n")
+    subprocess.run(["gcc", "-g", "-no-pie", "-o", program, source], check=True)
+    symbols = subprocess.run(["nm", program], text=True, capture_output=True, check=True).stdout
+    address = next(line.split()[0] for line in symbols.splitlines() if line.endswith(" T main"))
+    locate = console.addr2line(program)
+    assert locate(int(address, 16)) == "here.c:3"
+    assert locate(1) is None
+
+
+CHILD = """
+import os, sys
+from pathlib import Path
+from tools.console import attend
+print("status", attend({command!r}, Path("none")))
+"""
+# What QEMU does to a terminal: raw, and non-blocking for everybody who shares it.
+SPOIL = "import tty, os; tty.setraw(0); os.set_blocking(0, False); "
+
+
+@pytest.mark.parametrize(("then", "status"), [
+    ("os.write(1, b'z' * 300000)", "status 0"),
+    ("os._exit(33)", "status 33"),
+    ("os.kill(os.getppid(), 15); import time; time.sleep(60)", "143"),
+])
+def test_the_terminal_is_restored_whatever_happens(then: str, status: str) -> None:
+    child = CHILD.format(command=[sys.executable, "-c", SPOIL + then])
+    shell = pexpect.spawn("sh", cwd=str(ROOT), timeout=20, encoding="utf-8",
+                          env={**os.environ, "PS1": "", "PROGRAM": child})
+    try:
+        shell.sendline("stty -echo")
+        shell.sendline("echo rea''dy")
+        shell.expect("ready")
+        before = termios.tcgetattr(shell.child_fd)
+        shell.sendline(f'{sys.executable} -c "$PROGRAM"; echo en"ded" $?')
+        shell.expect("ended [0-9]+")
+        assert status in (shell.before or "") + str(shell.after)
+        assert termios.tcgetattr(shell.child_fd) == before
+        shell.sendline("read answer; echo got $answer")
+        shell.sendline("this")
+        shell.expect("got this")
+    finally:
+        shell.close(force=True)
+
+
+def test_qemu_does_not_outlive_us(tmp_path: Path) -> None:
+    pid_file = tmp_path / "pid"
+    qemu = ["sh", "-c", f"echo $$ > {pid_file}; exec sleep 60"]
+    child = subprocess.Popen([sys.executable, "-c", CHILD.format(command=qemu)], cwd=ROOT)
+    while not pid_file.exists() or not pid_file.read_text():
+        time.sleep(0.01)
+    child.terminate()
+    assert child.wait(10) == 128 + 15
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid_file.read_text()), 0)
+
+
+@pytest.mark.parametrize(("status", "log", "code", "words"), [
+    (33, "", 0, ""),
+    (35, "", 1, "panicked"),
+    (37, "", 1, "not written"),
+    (0, "", 0, ""),
+    (0, "Triple fault\n", 1, "make grade LAB=2"),
+    (1, "", 1, "status 1"),
+])
+def test_exit_statuses_mean_something(status: int, log: str, code: int, words: str,
+                                      tmp_path: Path) -> None:
+    (tmp_path / "qemu.log").write_text(log)
+    found, said = run.verdict(status, tmp_path / "qemu.log", "lab2-paging")
+    assert found == code and words in said
+
+
+def test_the_machine_is_as_asked(tmp_path: Path) -> None:
+    command = run.qemu_command(tmp_path, {"MEM": "1G", "QEMU_ARGS": "-d 'int,cpu_reset'"})
+    assert command[command.index("-m") + 1] == "1G"
+    assert command[-2:] == ["-d", "int,cpu_reset"]
+    assert "pflash" not in " ".join(command)
+
+
+def test_uefi_variables_are_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "code").write_text("code")
+    (tmp_path / "variables").write_text("variables")
+    monkeypatch.setattr(run, "FIRMWARE", [("/no/such", "/no/such"),
+                                          (str(tmp_path / "code"), str(tmp_path / "variables"))])
+    command = run.qemu_command(tmp_path, {"UEFI": "1"})
+    assert f"if=pflash,unit=1,format=raw,file={tmp_path}/uefi-variables.fd" in command
+    assert (tmp_path / "uefi-variables.fd").read_text() == "variables"
+
+
+def test_a_port_in_use_is_named() -> None:
+    import socket
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        with pytest.raises(SystemExit) as refusal:
+            run.gdb_arguments("lab1-boot", {"GDBPORT": port})
+    assert f"Port {port} cannot be had" in str(refusal.value)
+    assert "GDBPORT=" in str(refusal.value)

@@ -1,0 +1,26 @@
+# What instructors and Rung's own authors type. The trees that students get are made without it.
+
+#: For instructors
+#:   starter [LAB=n] [OUT=dir] [FRESH=1]       the students' tree: labs 1 to n without their solutions
+#:                                             FRESH=1: earlier labs are given solved
+#:   diff [LAB=n] AGAINST=path                 the reference against a submission
+#:   bug [BUG=name]                            put a known bug in, and see it caught; the list of bugs
+.PHONY: starter bug check lint bench
+starter:
+	@$(PYTHON) -m tools.starter --lab $(LAB) $(if $(OUT),--out '$(OUT)') $(if $(FRESH),--fresh)
+
+bug:
+	@$(PYTHON) -m tools.bug $(BUG)
+
+#: For authors
+#:   check                                     everything: lint, and every test of the project
+#:   lint                                      formatting, static analysis of C, shell and Python
+#:   bench [LAB=n]                             seconds per graded check, beside other courses'
+check: lint
+	@$(PYTHON) -m pytest -q -n $(or $(JOBS),auto) --durations 10 grade/tests
+
+lint:
+	@tools/lint
+
+bench:
+	@$(PYTHON) -m tools.bench $(if $(filter-out file,$(origin LAB)),--lab $(LAB))
