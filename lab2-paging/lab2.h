@@ -8,7 +8,7 @@
 #ifndef LAB2_H
 #define LAB2_H
 
-#include "frames.h"       /* frames_init(*), frame_alloc, frame_alloc_run, frame_free, frames_free */
+#include "frames.h"       /* frames_init(*), frame_alloc ... frames_total */
 #include "kernel_space.h" /* kernel_space_init(*), kernel_root */
 #include "paging.h"       /* walk ... split_large_page */
 #include "safe_frames.h"  /* is_page_table_frame, allocate_safe_frames */

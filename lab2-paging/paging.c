@@ -12,8 +12,7 @@
 #include "window.h"
 #include "x86.h"
 
-#define MAP_FLAGS                                                                                  \
-    (PTE_WRITABLE | PTE_USER | PTE_NO_EXECUTE | PTE_WRITE_THROUGH | PTE_CACHE_DISABLE)
+#define MAP_FLAGS (PTE_WRITABLE | PTE_USER | PTE_NO_EXECUTE | PTE_WRITE_THROUGH | PTE_CACHE_DISABLE)
 
 static pte_t *table_at(paddr_t table)
 {

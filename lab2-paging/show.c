@@ -33,7 +33,8 @@ static void add_page(struct run *run, vaddr_t address, uint64_t size, uint64_t r
 }
 
 /* Go through one table. `rights` is what the levels above permit; NX forbids, so it is ORed. */
-static void show_table(struct run *run, paddr_t table, unsigned level, vaddr_t base, uint64_t rights)
+static void show_table(struct run *run, paddr_t table, unsigned level, vaddr_t base,
+                       uint64_t rights)
 {
     const pte_t *entries = phys_to_virt(table);
     for (unsigned i = 0; i < PTE_ENTRIES; i++) {
@@ -54,7 +55,6 @@ static void show_table(struct run *run, paddr_t table, unsigned level, vaddr_t b
 void kernel_space_print(void)
 {
     struct run run = {0, 0, 0};
-    show_table(&run, paddr(read_cr3() & PTE_FRAME_MASK), PTE_TOP_LEVEL, 0,
-               PTE_WRITABLE | PTE_USER);
+    show_table(&run, paddr(read_cr3() & PTE_FRAME_MASK), PTE_TOP_LEVEL, 0, PTE_WRITABLE | PTE_USER);
     print_run(&run);
 }

@@ -17,7 +17,8 @@ bug:
 #:   lint                                      formatting, static analysis of C, shell and Python
 #:   bench [LAB=n]                             seconds per graded check, beside other courses'
 check: lint
-	@$(PYTHON) -m pytest -q -n $(or $(JOBS),auto) --durations 10 grade/tests
+	@$(PYTHON) -m pytest -q -n $(or $(JOBS),auto) --basetemp build/tests/tmp \
+	    --durations 10 grade/tests
 
 lint:
 	@tools/lint

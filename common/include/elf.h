@@ -6,11 +6,19 @@
 
 #define ELF_MAGIC 0x464c457f /* "\x7f" "ELF", as a little-endian number */
 
-enum elf_ident { ELF_CLASS_64 = 2, ELF_DATA_LITTLE = 1, ELF_VERSION = 1 };
-enum elf_type { ELF_TYPE_EXECUTABLE = 2 };
-enum elf_machine { ELF_MACHINE_X86_64 = 62 };
-enum elf_segment_type { ELF_SEGMENT_LOAD = 1, ELF_SEGMENT_DYNAMIC = 2, ELF_SEGMENT_INTERPRETER = 3 };
-enum elf_segment_flags { ELF_EXECUTE = 1, ELF_WRITE = 2, ELF_READ = 4 };
+#define ELF_CLASS_64 2
+#define ELF_DATA_LITTLE 1
+#define ELF_VERSION 1
+#define ELF_TYPE_EXECUTABLE 2
+#define ELF_MACHINE_X86_64 62
+
+/* Types and flags of a segment. */
+#define ELF_SEGMENT_LOAD 1
+#define ELF_SEGMENT_DYNAMIC 2
+#define ELF_SEGMENT_INTERPRETER 3
+#define ELF_EXECUTE 1
+#define ELF_WRITE 2
+#define ELF_READ 4
 
 struct elf_header {
     uint32_t magic;
