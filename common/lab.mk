@@ -16,9 +16,7 @@ LAB    ?= $(patsubst lab%,%,$(firstword $(subst -, ,$(NAME))))
 BUILD  ?= $(ROOT)/build/$(NAME)
 PROBES ?= $(COMMON)/../grade/probes
 OPT    ?= -O2
-CMDLINE ?=
 NASM   ?= nasm
-LD     ?= ld
 ifeq ($(origin CC),default)
 CC := gcc
 endif
@@ -45,8 +43,9 @@ override BUILD := $(abspath $(BUILD))
 # that is not written yet leaves parameters and helpers unused: that is no reason for a warning.
 CFLAGS := -std=c11 $(OPT) -g -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
     -Wvla -Wno-unused-parameter -Wno-unused-function -ffreestanding -fno-builtin -fno-pic \
-    -fno-pie -fno-stack-protector -mcmodel=kernel -mno-red-zone -mgeneral-regs-only -fno-omit-frame-pointer \
-    -mno-omit-leaf-frame-pointer -fno-strict-aliasing -fno-asynchronous-unwind-tables \
+    -fno-pie -fno-stack-protector -mcmodel=kernel -mno-red-zone -mgeneral-regs-only \
+    -fno-omit-frame-pointer -mno-omit-leaf-frame-pointer -fno-strict-aliasing \
+    -fno-asynchronous-unwind-tables \
     -fcf-protection=none -ffile-prefix-map=$(ROOT)/= -ffile-prefix-map=$(COMMON)/=common/ \
     -fdebug-prefix-map=$(ROOT)=. -I$(COMMON)/include -I$(ROOT)/$(NAME) $(WERROR) $(EXTRA_CFLAGS)
 ASFLAGS := -f elf64 -g -F dwarf -w+error=label-orphan -I$(COMMON)/include/ -I$(BUILD)/
@@ -103,7 +102,8 @@ $(BUILD)/obj/common/kernel/%.asm.o: $(COMMON)/kernel/%.asm $(INCLUDED)
 # ---- The constants of C for nasm.
 $(BUILD)/constants.inc: $(COMMON)/include/layout.h $(COMMON)/include/x86_bits.h $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(Q)cat $(filter %.h,$^) | sed -n 's/^#define \([A-Z0-9_]*\) \(0x[0-9a-f]*\|[0-9]*\)$$/%define \1 \2/p' > $@
+	$(Q)sed -n 's/^#define \([A-Z0-9_]*\) \(0x[0-9a-f]*\|[0-9]*\)$$/%define \1 \2/p' \
+	    $(filter %.h,$^) > $@
 
 $(BUILD)/kernel.ld: $(COMMON)/kernel.ld $(COMMON)/include/layout.h $(BUILD)/flags
 	$(Q)$(CC) -E -P -x c -I$(COMMON)/include $< -o $@
@@ -129,11 +129,12 @@ $(BUILD)/kernel.elf: $(OBJECTS) $(BUILD)/kernel.ld $(BUILD)/symbols-none.o
 $(BUILD)/kernel-probe.elf: $(OBJECTS) $(PROBE_OBJECTS) $(BUILD)/kernel.ld $(BUILD)/symbols-none.o
 	$(call link,$(OBJECTS) $(PROBE_OBJECTS))
 
-# ---- The disc. Fixed dates and a fixed disk GUID make the same disc from the same kernel, but for the
-# ---- four bytes of a serial number that mformat draws; no fonts, themes and languages make it small.
+# ---- The disc. Fixed dates and a fixed disk GUID make the same disc from the same kernel, but for
+# ---- the four bytes of a serial number that mformat draws; no fonts, themes and languages make it
+# ---- small.
 DATE  := 2023111422132000
 EPOCH := 1700000000
-GUID := 52756e67-0000-4000-8000-00000000000$(LAB)
+GUID  := 52756e67-0000-4000-8000-00000000000$(LAB)
 $(BUILD)/grub.cfg: $(COMMON)/grub.cfg FORCE
 	@mkdir -p $(@D)
 	@sed 's#@CMDLINE@#$(CMDLINE)#' $< | cmp -s - $@ || sed 's#@CMDLINE@#$(CMDLINE)#' $< > $@
@@ -143,7 +144,8 @@ $(BUILD)/rung.iso: $(BUILD)/kernel.elf $(BUILD)/grub.cfg
 	$(Q)rm -rf $(BUILD)/iso && mkdir -p $(BUILD)/iso/boot/grub
 	$(Q)objcopy --strip-all $(BUILD)/kernel.elf $(BUILD)/iso/boot/kernel.elf
 	$(Q)cp $(BUILD)/grub.cfg $(BUILD)/iso/boot/grub/grub.cfg
-	$(Q)SOURCE_DATE_EPOCH=$(EPOCH) grub-mkrescue -o $@ --fonts= --themes= --locales= $(BUILD)/iso -- \
+	$(Q)SOURCE_DATE_EPOCH=$(EPOCH) grub-mkrescue -o $@ \
+	    --fonts= --themes= --locales= $(BUILD)/iso -- \
 	    -volume_date uuid $(DATE) -volume_date all_file_dates $(DATE) \
 	    -boot_image any gpt_disk_guid=$(GUID) 2> $(BUILD)/mkrescue.log \
 	    || { cat $(BUILD)/mkrescue.log; exit 1; }

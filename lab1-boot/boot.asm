@@ -95,9 +95,9 @@ no_multiboot2: db "Rung cannot start: the boot loader does not speak Multiboot2.
 no_long_mode:  db "Rung cannot start: this processor has no long mode (x86-64).", 10, 0
 no_nx:         db "Rung cannot start: this processor has no no-execute pages (NX).", 10, 0
 
-; Exercise 1.1 (20 points), first part. Make .bss zero, from bss_start up to bss_end, both multiples of 4.
-; C relies on it, and so do the page tables below, which lie in .bss; no loader has to do it for
-; us. May change EAX, ECX and EDI. The stack is not in .bss.
+; Exercise 1.1 (20 points), first part. Make .bss zero, from bss_start up to bss_end, both multiples
+; of 4. C relies on it, and so do the page tables below, which lie in .bss; no loader has to do it
+; for us. May change EAX, ECX and EDI. The stack is not in .bss.
 clear_bss:
 ; { solution 1.1
         mov     edi, PHYSICAL(bss_start)
@@ -126,9 +126,10 @@ clear_bss:
 make_boot_tables:
 ; { solution 1.1
         ; Level 4: which table serves the low half, the window and the kernel image.
-        mov     dword [PHYSICAL(boot_l4) + 0 * 8], PHYSICAL(boot_l3_low) + TABLE
-        mov     dword [PHYSICAL(boot_l4) + INDEX4(WINDOW_BASE) * 8], PHYSICAL(boot_l3_window) + TABLE
-        mov     dword [PHYSICAL(boot_l4) + INDEX4(KERNEL_BASE) * 8], PHYSICAL(boot_l3_high) + TABLE
+        mov     edi, PHYSICAL(boot_l4)
+        mov     dword [edi + 0 * 8], PHYSICAL(boot_l3_low) + TABLE
+        mov     dword [edi + INDEX4(WINDOW_BASE) * 8], PHYSICAL(boot_l3_window) + TABLE
+        mov     dword [edi + INDEX4(KERNEL_BASE) * 8], PHYSICAL(boot_l3_high) + TABLE
 
         ; Level 3: address 0 and KERNEL_BASE lead to the same level 2.
         mov     dword [PHYSICAL(boot_l3_low) + 0 * 8], PHYSICAL(boot_l2) + TABLE

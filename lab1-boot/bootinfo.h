@@ -42,9 +42,9 @@ bool bootinfo_module(size_t index, struct boot_module *module);
 /* Print all of it on the console. */
 void bootinfo_print(void);
 
-/* ---- The reading itself, on memory anywhere: multiboot2.c, which the host tests and fuzzes too. */
+/* ---- The reading itself, on memory anywhere: multiboot2.c, tested and fuzzed on the host too. */
 
-/* Check a block of which at most `limit` bytes may be read. OK means that all of it can be relied on. */
+/* Check a block of which at most `limit` bytes may be read. OK: all of it can be relied on. */
 error_t multiboot2_check(const struct multiboot2_info *info, uint64_t limit);
 
 /* The tag number `index` (from 0) among those of one type, or NULL. The block has been checked. */

@@ -4,7 +4,7 @@
 #include "sections.h"
 #include "x86.h"
 
-/* Bits of a descriptor (Intel SDM vol. 3A figure 3-8). Base and limit of code and data are ignored. */
+/* Bits of a descriptor (Intel SDM vol. 3A figure 3-8). Code and data have no base and no limit. */
 #define DESCRIPTOR_ACCESSED (1ULL << 40) /* set here, so that the processor need not write it */
 #define DESCRIPTOR_WRITABLE (1ULL << 41) /* of data; of code it means readable */
 #define DESCRIPTOR_CODE (1ULL << 43)
@@ -68,7 +68,7 @@ static void fill_tss(void)
     /* } solution */
 }
 
-/* Load the table, and every segment register from it: the processor keeps the old contents until then. */
+/* Load the table, and every segment register from it: until then they keep what they held. */
 static void load_gdt(void)
 {
     struct descriptor_pointer pointer = {.limit = sizeof(gdt) - 1, .base = (uint64_t)gdt};

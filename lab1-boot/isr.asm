@@ -22,8 +22,9 @@ bits 64
                        1 << VECTOR_GP | 1 << VECTOR_PF | 1 << VECTOR_AC | 1 << VECTOR_CP | \
                        1 << VECTOR_VC | 1 << VECTOR_SX
 
-; Exercise 1.6 (15 points), first part: the body of the stub for vector %1. HAS_ERROR_CODE knows which
-; vectors come with an error code. A vector does not fit into `push byte`, whose operand is signed.
+; Exercise 1.6 (15 points), first part: the body of the stub for vector %1. HAS_ERROR_CODE knows
+; which vectors come with an error code. A vector does not fit into `push byte`, whose operand is
+; signed.
 %macro STUB 1
 ; { solution 1.6
   %if %1 >= 32 || (HAS_ERROR_CODE >> %1) & 1 == 0

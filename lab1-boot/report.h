@@ -9,8 +9,8 @@ const char *vector_name(uint64_t vector);
 
 /*
  * Write the error code of an exception in words into `text` of `size` bytes, which is enough at
- * 100. For #PF: what was tried, by whom, and why it failed; for the exceptions with a selector: which
- * table and entry; else nothing but the number.
+ * 100. For #PF: what was tried, by whom, and why it failed; for the exceptions with a selector:
+ * which table and entry; else nothing but the number.
  */
 void describe_error(char *text, size_t size, uint64_t vector, uint64_t error);
 

@@ -34,11 +34,11 @@ static struct range region_range(const struct memory_region *region)
 }
 
 /*
- * Exercise 2.1 (15 points), first part. What must not be given away: range number `index` in *range,
- * counted from 0 in any order, false behind the last. They are: memory below LOW_MEMORY; the kernel image (from boot_start, which is a physical address
- * already, to image_end); own_tables; the boot information (bootinfo_range); every module; and every
- * region of the memory map (region_range) that is not available, because regions may overlap. A range
- * may be empty.
+ * Exercise 2.1 (15 points), first part. What must not be given away: range number `index` in
+ * *range, counted from 0 in any order, false behind the last. They are: memory below LOW_MEMORY;
+ * the kernel image (from boot_start, which is a physical address already, to image_end);
+ * own_tables; the boot information (bootinfo_range); every module; and every region of the memory
+ * map (region_range) that is not available, because regions may overlap. A range may be empty.
  */
 static bool reserved_range(size_t index, struct range *range)
 {
@@ -106,7 +106,7 @@ static bool overlaps_reserved(const struct range *room, struct range *reserved)
     return false;
 }
 
-/* Find room for `bytes` in one usable region, where the boot window reaches, clear of all reserved. */
+/* Find room for `bytes` in a usable region, where the boot window reaches, clear of all reserved. */
 static bool find_room(uint64_t bytes, struct range *room)
 {
     struct memory_region region;

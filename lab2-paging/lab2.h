@@ -1,9 +1,9 @@
 /*
  * lab2.h: the interface of lab 2: what the grader and the later labs rely on, beside lab1.h.
  *
- * The grader stops the machine at the functions that are marked with a *. There, and once the kernel is
- * ready, it calls the functions below with arguments of its own, and looks at memory and page
- * tables from outside. A paddr_t goes in and out of a function as a plain 64-bit number.
+ * The grader stops the machine at the functions that are marked with a *. There, and once the
+ * kernel is ready, it calls the functions below with arguments of its own, and looks at memory and
+ * page tables from outside. A paddr_t goes in and out of a function as a plain 64-bit number.
  */
 #ifndef LAB2_H
 #define LAB2_H

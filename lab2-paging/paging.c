@@ -59,7 +59,7 @@ error_t translate(paddr_t root, vaddr_t address, paddr_t *physical)
     /* } solution */
 }
 
-/* Exercise 2.4 (15 points), first part. Note what is in a frame that frame_alloc returns: anything. */
+/* Exercise 2.4 (15 points), first part. What is in a frame that frame_alloc returns? Anything. */
 error_t ensure_table_present(pte_t *entry, bool user, paddr_t *table)
 {
     /* { solution 2.4 */
@@ -95,9 +95,9 @@ static bool table_is_kept(vaddr_t address, unsigned level)
 }
 
 /*
- * Exercise 2.5 (15 points), first part. Give back the tables on the way to `address` that are empty,
- * from the lowest up, except where table_is_kept; an entry that led to one becomes 0. The root
- * stays. Does nothing if the tables have members.
+ * Exercise 2.5 (15 points), first part. Give back the tables on the way to `address` that are
+ * empty, from the lowest up, except where table_is_kept; an entry that led to one becomes 0. The
+ * root stays. Does nothing if the tables have members.
  */
 static void free_empty_tables(paddr_t root, vaddr_t address)
 {
@@ -145,9 +145,9 @@ static error_t check_mapping(vaddr_t address, paddr_t frame, uint64_t flags, uin
 }
 
 /*
- * Exercise 2.4, second part. Put the entry of `level` for `address` in its place, making the tables on
- * the way. Addresses and flags have been checked. If an entry is there, or a large page on the way:
- * ERROR_ALREADY_MAPPED. Whatever the error, tables that were made in vain are given back. The
+ * Exercise 2.4, second part. Put the entry of `level` for `address` in its place, making the tables
+ * on the way. Addresses and flags have been checked. If an entry is there, or a large page on the
+ * way: ERROR_ALREADY_MAPPED. Whatever the error, tables that were made in vain are given back. The
  * processor keeps no translation for what was not present (SDM vol. 3A 4.10.2.3), but older entries
  * may have been changed by another processor: flush the page all the same.
  */
@@ -201,9 +201,9 @@ unsigned largest_page_level(void)
 }
 
 /*
- * Exercise 2.6 (10 points). Split, as paging.h says. The new table is complete before the entry leads to
- * it, and the entry to it permits all; the pages have the old rights. In an entry of level 1 the bit
- * of PTE_LARGE means something else (SDM vol. 3A table 4-20). The caller flushes the TLB.
+ * Exercise 2.6 (10 points). Split, as paging.h says. The new table is complete before the entry
+ * leads to it, and the entry to it permits all; the pages have the old rights. In an entry of level
+ * 1 the bit of PTE_LARGE means something else (SDM vol. 3A table 4-20). The caller flushes the TLB.
  */
 error_t split_large_page(pte_t *entry, unsigned level)
 {

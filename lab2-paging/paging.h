@@ -21,9 +21,9 @@ pte_t *walk(paddr_t root, vaddr_t address, unsigned *level);
 error_t translate(paddr_t root, vaddr_t address, paddr_t *physical);
 
 /*
- * The table that an entry leads to, in *table. If the entry is not present, a new table of zeroes is
- * made. The entry then permits all that the pages below may permit: it is writable, and
- * open to ring 3 if `user`; on an entry that was there these rights are added. ERROR_LARGE_PAGE if the
+ * The table that an entry leads to, in *table. If the entry is not present, a new table of zeroes
+ * is made. The entry then permits all that the pages below may permit: it is writable, and open to
+ * ring 3 if `user`; on an entry that was there these rights are added. ERROR_LARGE_PAGE if the
  * entry maps a page; ERROR_NO_FRAMES.
  */
 error_t ensure_table_present(pte_t *entry, bool user, paddr_t *table);
@@ -43,7 +43,7 @@ error_t map_page(paddr_t root, vaddr_t address, paddr_t frame, uint64_t flags);
 /* The same for a page that ring 3 may use: adds PTE_USER; ERROR_NOT_USER in the kernel's half. */
 error_t map_user_page(paddr_t root, vaddr_t address, paddr_t frame, uint64_t flags);
 
-/* The same with one entry of level 2 or 3, where the processor has such pages: pte_span(level) bytes. */
+/* The same for pte_span(level) bytes: one entry of level 2 or, if the processor can, of level 3. */
 error_t map_large_page(paddr_t root, vaddr_t address, paddr_t frame, uint64_t flags,
                        unsigned level);
 
@@ -51,10 +51,10 @@ error_t map_large_page(paddr_t root, vaddr_t address, paddr_t frame, uint64_t fl
 unsigned largest_page_level(void);
 
 /*
- * Remove the 4 KiB page at `address`; its frame in *frame, which remains the caller's to free. Tables
- * that became empty are given back (but never the root, nor a level-3 table of the kernel's half:
- * from lab 3 on all address spaces share those). A large page is split first, so ERROR_NO_FRAMES is
- * possible. ERROR_NOT_CANONICAL, ERROR_UNALIGNED, ERROR_NOT_MAPPED.
+ * Remove the 4 KiB page at `address`; its frame in *frame, which remains the caller's to free.
+ * Tables that became empty are given back (but never the root, nor a level-3 table of the kernel's
+ * half: from lab 3 on all address spaces share those). A large page is split first, so
+ * ERROR_NO_FRAMES is possible. ERROR_NOT_CANONICAL, ERROR_UNALIGNED, ERROR_NOT_MAPPED.
  */
 error_t unmap_page(paddr_t root, vaddr_t address, paddr_t *frame);
 

@@ -38,7 +38,7 @@ static inline bool pte_is_page(pte_t entry, unsigned level)
     return level == 1 || (entry & PTE_LARGE) != 0;
 }
 
-/* The table or 4 KiB frame that an entry points to. In a large page's entry bit 12 is not address. */
+/* The table or frame that an entry points to. In a large page's entry bit 12 is not address. */
 static inline paddr_t pte_frame(pte_t entry)
 {
     return paddr(entry & PTE_FRAME_MASK);

@@ -10,8 +10,8 @@ bool is_page_table_frame(paddr_t root, paddr_t frame);
 
 /*
  * Allocate `count` frames that follow each other, none of which is a page table of `root`, and fill
- * them with zeroes: what a program will see must not tell what was there. Page tables are never free,
- * unless somebody freed one by mistake; then this is where it shows, before the tables are
+ * them with zeroes: what a program will see must not tell what was there. Page tables are never
+ * free, unless somebody freed one by mistake; then this is where it shows, before the tables are
  * overwritten. Such frames are left allocated, and the next are tried, SAFE_FRAME_TRIES times at
  * most: then ERROR_NO_SAFE_FRAMES. ERROR_NO_FRAMES, ERROR_COUNT as frame_alloc_run.
  */

@@ -34,7 +34,7 @@ def rights(entry):
 
 
 class Walk(gdb.Command):
-    """rung-walk ADDRESS [ROOT]: the entries of each level for an address, by CR3 or another root."""
+    """rung-walk ADDRESS [ROOT]: the entry of each level for an address, by CR3 or another root."""
 
     def __init__(self):
         super().__init__("rung-walk", gdb.COMMAND_DATA)

@@ -18,7 +18,7 @@
 #define WINDOW_SIZE 0x400000000000
 #define KERNEL_BASE 0xffffffff80000000
 
-/* Physical memory. The boot page tables open the window on the first BOOT_WINDOW_SIZE bytes only. */
+/* Physical memory. The boot page tables open the window on BOOT_WINDOW_SIZE bytes of it only. */
 #define KERNEL_PHYSICAL 0x100000
 #define IMAGE_LIMIT 0x800000
 #define BOOT_WINDOW_SIZE 0x100000000

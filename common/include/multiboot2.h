@@ -1,8 +1,8 @@
 /*
  * multiboot2.h: what a Multiboot2 boot loader leaves in memory (Multiboot2 specification 2.0, 3.6).
  *
- * The information is one block: a fixed part, then tags. Every tag starts 8-byte aligned and says its
- * type and its size; the padding behind it does not count in its size. The last is the end tag.
+ * The information is one block: a fixed part, then tags. Every tag starts 8-byte aligned and says
+ * its type and its size; the padding behind it does not count in its size. The last is the end tag.
  */
 #ifndef MULTIBOOT2_H
 #define MULTIBOOT2_H
@@ -33,7 +33,7 @@ struct multiboot2_tag_string {
     char text[];
 };
 
-/* Type 3: a file that was loaded beside the kernel, at physical [start, end), and its command line. */
+/* Type 3: a file that was loaded beside the kernel, to physical [start, end); its command line. */
 struct multiboot2_tag_module {
     struct multiboot2_tag tag;
     uint32_t start;
@@ -41,7 +41,7 @@ struct multiboot2_tag_module {
     char text[];
 };
 
-/* Type 6: the memory map. An entry is entry_size bytes long, which may be more than this struct has. */
+/* Type 6: the memory map. An entry is entry_size bytes long: perhaps more than this struct has. */
 struct multiboot2_memory {
     uint64_t base;
     uint64_t length;

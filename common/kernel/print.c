@@ -1,4 +1,4 @@
-/* print.c: formatted printing. One loop reads the format; where a character goes is the sink's affair. */
+/* print.c: formatted printing. One loop reads the format; the sink knows where characters go. */
 #include "print.h"
 #include "serial.h"
 #include "string.h"

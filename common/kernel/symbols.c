@@ -1,4 +1,4 @@
-/* symbols.c: from a code address to the function's name, by binary search in the linked-in table. */
+/* symbols.c: from a code address to the function's name, by binary search in a table. */
 #include "symbols.h"
 #include "sections.h"
 
