@@ -30,7 +30,7 @@ void idt_set_gate(unsigned vector, vaddr_t handler, unsigned ist, unsigned dpl)
     /* } solution */
 }
 
-/* Those that may come while the stack is bad, or in the middle of anything, get one of their own. */
+/* Those that may come while the stack is bad, or in the middle of anything, get a new stack. */
 static unsigned ist_for(unsigned vector)
 {
     switch (vector) {
