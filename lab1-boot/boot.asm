@@ -199,16 +199,16 @@ make_boot_tables:
         ret
 
 ; Exercise 1.2 (10 points). Switch to 64-bit mode (SDM vol. 3A 9.8.5): the tables' address into CR3;
-; CR4.PAE; EFER.LME and EFER.NXE (with NXE off, bit 63 of an entry is reserved and faults); CR0.PG
-; and CR0.WP (with WP off the kernel writes to its own constants). That makes compatibility mode;
-; the far jump to a 64-bit code segment leaves it. Keep EBP.
+; CR4 = CR4_PAE and nothing else (firmware may have left five-level paging on); EFER.LME and
+; EFER.NXE (with NXE off, bit 63 of an entry is reserved and faults); CR0.PG and CR0.WP (with WP off
+; the kernel writes to its own constants). That makes compatibility mode; the far jump to a 64-bit
+; code segment, long_mode, leaves it. Keep EBP.
 global enter_long_mode
 enter_long_mode:
 ; { solution 1.2
         mov     eax, PHYSICAL(boot_l4)
         mov     cr3, eax
-        mov     eax, cr4
-        or      eax, CR4_PAE
+        mov     eax, CR4_PAE
         mov     cr4, eax
         mov     ecx, MSR_EFER
         rdmsr

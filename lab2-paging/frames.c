@@ -106,7 +106,7 @@ static bool overlaps_reserved(const struct range *room, struct range *reserved)
     return false;
 }
 
-/* Find room for `bytes` in a usable region below BOOT_WINDOW_SIZE, clear of all that is reserved. */
+/* Find room for `bytes` in a usable region below BOOT_WINDOW_SIZE, clear of all reserved ranges. */
 static bool find_room(uint64_t bytes, struct range *room)
 {
     struct memory_region region;

@@ -147,9 +147,9 @@ static error_t check_mapping(vaddr_t address, paddr_t frame, uint64_t flags, uin
 /*
  * Exercise 2.4, second part. Put the entry of `level` for `address` in its place, making the tables
  * on the way. Addresses and flags have been checked. If an entry is there, or a large page on the
- * way: ERROR_ALREADY_MAPPED. Whatever the error, tables that were made in vain are given back. The
- * processor keeps no translation for what was not present (SDM vol. 3A 4.10.2.3), but older entries
- * may have been changed by another processor: flush the page all the same.
+ * way: ERROR_ALREADY_MAPPED. Whatever the error, tables that were made in vain are given back.
+ * There is nothing to flush: no processor keeps a translation for a page that is not present (SDM
+ * vol. 3A 4.10.2.3), so whoever removed one had to flush it then.
  */
 static error_t place(paddr_t root, vaddr_t address, pte_t value, unsigned level)
 {
@@ -168,7 +168,6 @@ static error_t place(paddr_t root, vaddr_t address, pte_t value, unsigned level)
         return error;
     }
     *entry = value;
-    invlpg(address);
     return OK;
     /* } solution */
 }
