@@ -1,0 +1,127 @@
+"""QEMU's control protocol: commands in, answers and events out, one JSON object per line."""
+
+from __future__ import annotations
+
+import collections
+import json
+import re
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from grade.machine.pump import Pump
+from grade.outcome import Failure, Outcome
+
+PATIENCE = 10.0
+EVENTS_KEPT = 1000
+TABLE = re.compile(r"^(GDT|IDT)= *([0-9a-f]+) ([0-9a-f]+)", re.M)
+SEGMENT = re.compile(r"^(LDT|TR) *= *([0-9a-f]+) ([0-9a-f]+) ([0-9a-f]+) ([0-9a-f]+)", re.M)
+FLAGS = re.compile(r"\b[ER]FL=([0-9a-f]+)")
+
+
+class QmpError(Exception):
+    """QEMU refused a command, or hung up."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A descriptor table register: GDTR or IDTR."""
+
+    base: int
+    limit: int
+
+
+@dataclass(frozen=True)
+class SystemSegment:
+    """TR or LDTR with its hidden part."""
+
+    selector: int
+    base: int
+    limit: int
+    attributes: int
+
+
+@dataclass(frozen=True)
+class SystemRegisters:
+    """What the gdb protocol does not show."""
+
+    gdtr: Table
+    idtr: Table
+    tr: SystemSegment
+    ldtr: SystemSegment
+    halted: bool
+    rflags: int
+
+
+class Qmp:
+    """A connection to the control socket."""
+
+    def __init__(self, path: Path, pump: Pump) -> None:
+        self._pump = pump
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.connect(str(path))
+        self._partial = b""
+        self._answers: collections.deque[dict[str, Any]] = collections.deque()
+        self.events: collections.deque[dict[str, Any]] = collections.deque(maxlen=EVENTS_KEPT)
+        pump.add(self._socket.fileno(), self._feed)
+        self.command("qmp_capabilities")
+
+    def _feed(self, data: bytes) -> None:
+        *lines, self._partial = (self._partial + data).split(b"\n")
+        for line in lines:
+            message = json.loads(line)
+            if "event" in message:
+                self.events.append(message)
+            elif "QMP" not in message:
+                self._answers.append(message)
+
+    def command(self, name: str, **arguments: Any) -> Any:
+        """Execute a command and return its answer."""
+        request = {"execute": name, "arguments": arguments}
+        try:
+            self._socket.sendall(json.dumps(request).encode() + b"\n")
+        except OSError as error:
+            raise QmpError(f"QEMU hung up ({error})") from error
+        self._wait(lambda: bool(self._answers), name)
+        answer = self._answers.popleft()
+        if "error" in answer:
+            raise QmpError(f"{name}: {answer['error'].get('desc')}")
+        return answer.get("return")
+
+    def wait_for(self, event: str, **data: str) -> None:
+        """Wait until such an event has been seen."""
+        def seen() -> bool:
+            return any(each["event"] == event and data.items() <= each.get("data", {}).items()
+                       for each in self.events)
+        self._wait(seen, event)
+
+    def _wait(self, ready: Any, what: str) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not ready():
+            if self._pump.ended(self._socket.fileno()):
+                raise QmpError(f"QEMU hung up during {what}")
+            if time.monotonic() > deadline:
+                raise Failure(Outcome.WRONG, f"QEMU does not answer to {what}",
+                              "an answer within {PATIENCE:.0f} seconds")
+            self._pump.turn(0.1)
+
+    def monitor(self, line: str) -> str:
+        """A command of the human monitor, and the text that it prints."""
+        return str(self.command("human-monitor-command", **{"command-line": line}))
+
+    def system_registers(self) -> SystemRegisters:
+        """Registers that only the monitor shows."""
+        text = self.monitor("info registers")
+        tables = {name: Table(int(base, 16), int(limit, 16))
+                  for name, base, limit in TABLE.findall(text)}
+        segments = {name: SystemSegment(*(int(field, 16) for field in fields))
+                    for name, *fields in SEGMENT.findall(text)}
+        flags = FLAGS.search(text)
+        return SystemRegisters(tables["GDT"], tables["IDT"], segments["TR"], segments["LDT"],
+                               "HLT=1" in text, int(flags[1], 16) if flags else 0)
+
+    def close(self) -> None:
+        self._pump.remove(self._socket.fileno())
+        self._socket.close()

@@ -1,0 +1,230 @@
+"""A running machine and the lines to it: let it run, and find out why it no longer does."""
+
+from __future__ import annotations
+
+import enum
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from grade.machine.console import FLOOD, Console
+from grade.machine.gdbremote import GDB_QUIT, Gdb, HungUp
+from grade.machine.intlog import InterruptLog
+from grade.machine.pump import Pump
+from grade.machine.qemu import Qemu
+from grade.machine.qmp import Qmp, QmpError
+from grade.outcome import Failure, Outcome
+
+TICK = 0.02
+INTERRUPTS_ON = 1 << 9
+LOGGED = "int,cpu_reset"
+
+
+class Ending(enum.Enum):
+    """Why a machine does not run."""
+
+    BREAKPOINT = "it came to a breakpoint"
+    EXIT = "it left through the exit port"
+    RESET = "it reset itself"
+    SPINNING = "it went on working for too long"
+    LATE = "it took too long"
+    HALTED = "it sleeps, and nothing will wake it"
+    FLOOD = "it flooded the serial port"
+    DIED = "QEMU itself failed"
+
+
+@dataclass(frozen=True)
+class Stop:
+    """How a run ended: at which address, or with which value."""
+
+    ending: Ending
+    address: int = 0  # RIP, where the machine can still be asked
+    value: int = 0  # what was written to the exit port
+    words: str = ""  # what QEMU said
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long to wait, in seconds. Processor time is what QEMU has burned: a loaded computer
+    makes nobody fail."""
+
+    cpu: float = 3.0
+    wall: float = 60.0
+    idle: float = 1.0  # asleep with interrupts on, and none comes
+    flood: int = FLOOD  # bytes on the serial port
+
+
+class Session:
+    """QEMU with everything connected. Reading one line drains all of them."""
+
+    def __init__(self, *, memory: int, cpu: str, arguments: Sequence[str] = (),
+                 passed: Sequence[int] = (), limits: Limits = Limits()) -> None:
+        self.limits = limits
+        self.console = Console(limits.flood)
+        self.log = InterruptLog()
+        self.pump = Pump()
+        self.breakpoints: dict[int, int] = {}  # address: how often inserted
+        self.qemu = Qemu(memory=memory, cpu=cpu, arguments=arguments, passed=passed)
+        self.pump.add(self.qemu.serial, self.console.feed)
+        self.pump.add(self.qemu.log, self.log.feed)
+        self.pump.add(self.qemu.errors, self.qemu.hear)
+        self._gdb: Gdb | None = None
+        self._qmp: Qmp | None = None
+
+    def connect(self) -> None:
+        """Wait for QEMU to answer: it may be starting still, or unable to."""
+        try:
+            self._qmp = Qmp(self.qemu.qmp_path, self.pump)
+        except (QmpError, OSError):
+            self._gather()
+            raise Failure(Outcome.WRONG, "QEMU does not start: " + self.qemu.words,
+                          "a running QEMU") from None
+
+    @property
+    def qmp(self) -> Qmp:
+        assert self._qmp
+        return self._qmp
+
+    @property
+    def gdb(self) -> Gdb:
+        """Connected when first used, since that stops the machine."""
+        if not self._gdb:
+            self._gdb = Gdb(self.qemu.gdb_path, self.pump)
+        return self._gdb
+
+    def log_events(self, items: str = LOGGED) -> None:
+        """Begin to log interrupts: from here on, not in the firmware."""
+        self.qmp.monitor(f"log {items}")
+
+    def insert(self, address: int) -> None:
+        count = self.breakpoints.get(address, 0)
+        if not count:
+            self.gdb.insert(address)
+        self.breakpoints[address] = count + 1
+
+    def remove(self, address: int) -> None:
+        self.breakpoints[address] -= 1
+        if not self.breakpoints[address]:
+            del self.breakpoints[address]
+            if not self.over:
+                self.gdb.remove(address)
+
+    @property
+    def over(self) -> bool:
+        """QEMU has gone."""
+        return self.qemu.exited() or (self._gdb is not None and self._gdb.gone)
+
+    def step(self) -> Stop:
+        """Execute one instruction."""
+        try:
+            signal = self.gdb.step()
+            return self._stopped(signal)
+        except HungUp:
+            return self._gone()
+
+    def run(self, limits: Limits | None = None) -> Stop:
+        """Let the machine run until something happens, or too long nothing."""
+        try:
+            return self._leave_breakpoint() or self._run(limits or self.limits)
+        except HungUp:
+            return self._gone()
+
+    def _leave_breakpoint(self) -> Stop | None:
+        """Step off a breakpoint that the machine stands at; it would stop there again."""
+        here = self.gdb.registers().rip
+        if here not in self.breakpoints:
+            return None
+        self.gdb.remove(here)
+        stop = self._stopped(self.gdb.step())
+        self.gdb.insert(here)
+        moved = stop.address in self.breakpoints and stop.address != here
+        return stop if moved or stop.ending != Ending.BREAKPOINT else None
+
+    def _run(self, limits: Limits) -> Stop:
+        self.gdb.resume()
+        patience = Patience(limits, self)
+        while True:
+            arrived = self.pump.turn(TICK)
+            signal = self.gdb.take_stop()
+            if signal is not None:
+                return self._stopped(signal)
+            if self.gdb.gone:
+                return self._gone()
+            try:
+                ending = Ending.FLOOD if self.console.flooded else patience.lost(arrived)
+            except QmpError:
+                continue  # QEMU ended while it was asked: the next turn sees it
+            if ending:
+                return self._stop_it(ending)
+
+    def _stop_it(self, ending: Ending) -> Stop:
+        if self.gdb.take_stop() is None:
+            self.gdb.interrupt()
+        self.pump.drain()
+        return Stop(ending, self.gdb.registers().rip)
+
+    def _stopped(self, signal: int) -> Stop:
+        self.pump.drain()
+        ending = Ending.RESET if signal == GDB_QUIT else Ending.BREAKPOINT
+        return Stop(ending, self.gdb.registers().rip)
+
+    def _gone(self) -> Stop:
+        """QEMU has ended: what isa-debug-exit was told is in its exit status."""
+        self._gather()
+        status = self.qemu.wait()
+        if status < 0 or not status & 1 or (status == 1 and self.qemu.words):
+            return Stop(Ending.DIED, words=f"status {status}: {self.qemu.words}")
+        return Stop(Ending.EXIT, value=status >> 1)
+
+    def _gather(self) -> None:
+        """Take in what a QEMU that is ending still says."""
+        deadline = time.monotonic() + 1
+        streams = self.qemu.serial, self.qemu.log, self.qemu.errors
+        while time.monotonic() < deadline and not all(map(self.pump.ended, streams)):
+            self.pump.turn(TICK)
+
+    def hand_over(self) -> None:
+        """Clear the machine of what is ours and hang up: another gdb can attach. (What was
+        inserted stays in QEMU when its gdb goes, and so does a stopped machine stopped.)"""
+        for address in self.breakpoints:
+            self.gdb.remove(address)
+        self.breakpoints.clear()
+        self.qmp.monitor("log none")
+        self.gdb.close()
+
+    def close(self) -> None:
+        if self._gdb:
+            self._gdb.close()
+        if self._qmp:
+            self._qmp.close()
+        self.pump.close()
+        self.qemu.kill()
+
+
+class Patience:
+    """Decides when waiting has become useless."""
+
+    def __init__(self, limits: Limits, session: Session) -> None:
+        self._limits, self._session = limits, session
+        self._began = self._last_sign = time.monotonic()
+        self._began_cpu = self._last_cpu = session.qemu.cpu_seconds()
+
+    def lost(self, arrived: bool) -> Ending | None:
+        """Call at each tick; arrived tells whether the machine gave a sign of life."""
+        now, cpu = time.monotonic(), self._session.qemu.cpu_seconds()
+        asleep = not arrived and cpu == self._last_cpu
+        self._last_cpu = cpu
+        if arrived:
+            self._last_sign = now
+        if cpu - self._began_cpu > self._limits.cpu:
+            return Ending.SPINNING
+        if now - self._began > self._limits.wall:
+            return Ending.LATE
+        if asleep and self._halted_for_good(now - self._last_sign):
+            return Ending.HALTED
+        return None
+
+    def _halted_for_good(self, quiet: float) -> bool:
+        """The processor waits for an interrupt, and it can take none, or none comes."""
+        state = self._session.qmp.system_registers()
+        return state.halted and (not state.rflags & INTERRUPTS_ON or quiet > self._limits.idle)

@@ -1,0 +1,91 @@
+"""Decides in which class a run falls that did not come where it should: in one function."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from grade.machine import forensics
+from grade.machine.layout import shared_numbers
+from grade.machine.session import INTERRUPTS_ON, Ending, Stop
+from grade.outcome import Failure, Outcome
+
+if TYPE_CHECKING:
+    from grade.machine.machine import Machine
+
+NOT_WRITTEN_WORDS = "is not written yet"
+
+
+def classify(machine: Machine, stop: Stop, goal: str, talks: bool = False) -> Failure:
+    """The failure that a stop amounts to. goal says in words what was to happen instead; talks,
+    that the kernel should have printed something on its way."""
+    explain = {Ending.EXIT: _exit, Ending.RESET: _reset, Ending.HALTED: _halted,
+               Ending.SPINNING: _spinning, Ending.LATE: _spinning, Ending.FLOOD: _flood,
+               Ending.DIED: _died, Ending.BREAKPOINT: _elsewhere}[stop.ending]
+    failure = explain(machine, stop, goal)
+    failure.expected = failure.expected or goal
+    if failure.outcome in (Outcome.SPINNING, Outcome.HALTED) and talks \
+            and not machine.console.raw:
+        failure.outcome = Outcome.SILENT
+        failure.seen = f"nothing on the serial port; {failure.seen}"
+    return failure
+
+
+def _exit(machine: Machine, stop: Stop, goal: str) -> Failure:
+    numbers = shared_numbers()
+    if stop.value == numbers["EXIT_NOT_WRITTEN"]:
+        line = next((line for line in reversed(machine.console.lines)
+                     if NOT_WRITTEN_WORDS in line), "an exercise is not written yet")
+        return Failure(Outcome.NOT_WRITTEN, line, goal)
+    if stop.value == numbers["EXIT_PANIC"]:
+        seen, details = forensics.panic(machine)
+        return Failure(Outcome.PANIC, seen, goal, details=details)
+    names = {value: name for name, value in numbers.items() if name.startswith("EXIT_")}
+    value = names.get(stop.value, f"{stop.value:#x}")
+    return Failure(Outcome.WRONG, f"the kernel left through the exit port with {value}", goal,
+                   details=["the last lines on the serial port:", *machine.console.tail()])
+
+
+def _reset(machine: Machine, stop: Stop, goal: str) -> Failure:
+    if machine.session.log.triple_fault:
+        seen, details, hint = forensics.triple_fault(machine)
+        return Failure(Outcome.TRIPLE_FAULT, seen, goal, hint, details)
+    return Failure(Outcome.WRONG, f"the kernel reset the machine at {machine.where(stop.address)}",
+                   goal, details=forensics.backtrace(machine, machine.regs))
+
+
+def _halted(machine: Machine, stop: Stop, goal: str) -> Failure:
+    registers = machine.regs
+    wake = "interrupts are on, but none came" if registers.rflags & INTERRUPTS_ON else \
+        "interrupts are off, so nothing will ever wake it"
+    return Failure(Outcome.HALTED,
+                   f"the processor sleeps in hlt at {machine.where(stop.address - 1)}: {wake}",
+                   goal, details=[*forensics.backtrace(machine, registers),
+                                  *forensics.last_exceptions(machine), *_printed(machine)])
+
+
+def _spinning(machine: Machine, stop: Stop, goal: str) -> Failure:
+    where, details = forensics.stuck(machine, machine.regs)
+    how = "is still at work" if stop.ending == Ending.SPINNING else "is still not done"
+    return Failure(Outcome.SPINNING, f"the kernel {how} in {where}", goal,
+                   details=details + _printed(machine))
+
+
+def _flood(machine: Machine, stop: Stop, goal: str) -> Failure:
+    where, details = forensics.stuck(machine, machine.regs)
+    return Failure(Outcome.SPINNING,
+                   f"the kernel flooded the serial port (more than {machine.limits.flood >> 10}"
+                   f" KiB), in {where}", goal, details=details + _printed(machine))
+
+
+def _died(machine: Machine, stop: Stop, goal: str) -> Failure:
+    return Failure(Outcome.WRONG, f"QEMU itself ended ({stop.words})", goal)
+
+
+def _elsewhere(machine: Machine, stop: Stop, goal: str) -> Failure:
+    return Failure(Outcome.WRONG, f"the machine stopped at {machine.where(stop.address)}", goal,
+                   details=forensics.backtrace(machine, machine.regs))
+
+
+def _printed(machine: Machine) -> list[str]:
+    tail = machine.console.tail(6)
+    return ["the last lines on the serial port:", *tail] if tail else []

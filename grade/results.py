@@ -1,0 +1,247 @@
+"""What a run found, as plain data, and the files that machines read: JSON and JUnit XML."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from grade.check import Check, exercise_points, number_key
+from grade.outcome import Outcome
+
+SCHEMA = Path(__file__).parent / "schema" / "results.schema.json"
+SCHEMA_VERSION = 1
+INTERNAL = "internal error"
+NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """How one check ended. `outcome` is an Outcome's value, or INTERNAL for a bug of the grader,
+    of which `details` is then the traceback."""
+
+    check: Check
+    outcome: str
+    seconds: float
+    seen: str = ""
+    expected: str = ""
+    hint: str = ""
+    details: tuple[str, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        return self.outcome == Outcome.PASSED.value
+
+    @property
+    def points(self) -> int:
+        return self.check.points if self.passed else 0
+
+    @property
+    def graded(self) -> bool:
+        """Whether this says something about the submission."""
+        return self.outcome not in (INTERNAL, Outcome.MISSING_TOOL.value)
+
+
+@dataclass(frozen=True)
+class LabResult:
+    """All the checks of a lab that were asked for, in the order of their ids."""
+
+    number: int
+    name: str
+    checks: tuple[CheckResult, ...]
+    seconds: float
+    build_seconds: float
+    build_errors: tuple[str, ...] = ()
+
+    @property
+    def score(self) -> int:
+        return sum(result.points for result in self.checks)
+
+    @property
+    def maximum(self) -> int:
+        return sum(result.check.points for result in self.checks)
+
+    @property
+    def exercises(self) -> dict[str, tuple[int, int]]:
+        """Points earned and points to be had, by exercise."""
+        maximum = exercise_points(result.check for result in self.checks)
+        earned = exercise_points(result.check for result in self.checks if result.passed)
+        return {each: (earned.get(each, 0), maximum[each])
+                for each in sorted(maximum, key=number_key)}
+
+    def by_id(self) -> dict[str, CheckResult]:
+        return {result.check.id: result for result in self.checks}
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked for, as far as it takes to ask for it again."""
+
+    seed: int
+    tests: tuple[str, ...] | None = None
+    source: str = ""
+    cc: str = "gcc"
+    opt: str = "-O2"
+
+    def command(self, goal: str, id: str) -> str:
+        """The make command that repeats one check."""
+        words = ["make", goal, f"LAB={id[1]}", f"TEST={id}", f"SEED={self.seed}"]
+        words += [f"FROM={shlex.quote(self.source)}"] if self.source else []
+        words += [f"CC={self.cc}"] if self.cc != "gcc" else []
+        words += [f"OPT={self.opt}"] if self.opt != "-O2" else []
+        return " ".join(words)
+
+
+@dataclass
+class Results:
+    """A whole run: grown lab by lab, and written even when it was cut short."""
+
+    request: Request
+    labs: list[LabResult] = field(default_factory=list)
+    complete: bool = False
+
+    @property
+    def score(self) -> int:
+        return sum(lab.score for lab in self.labs)
+
+    @property
+    def maximum(self) -> int:
+        return sum(lab.maximum for lab in self.labs)
+
+    @property
+    def exit_status(self) -> int:
+        """0: full marks of what was asked; 1: points were lost; 2: it could not be graded."""
+        if not self.labs or not all(result.graded for lab in self.labs for result in lab.checks):
+            return 2
+        return 0 if self.score == self.maximum else 1
+
+
+def as_json(results: Results) -> dict[str, Any]:
+    """The results as `schema/results.schema.json` describes them."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "seed": results.request.seed,
+        "compiler": {"cc": results.request.cc, "opt": results.request.opt},
+        "tests": list(results.request.tests) if results.request.tests else None,
+        "complete": results.complete,
+        "score": results.score,
+        "maximum": results.maximum,
+        "labs": [_lab_as_json(lab, results.request) for lab in results.labs],
+    }
+
+
+def _lab_as_json(lab: LabResult, request: Request) -> dict[str, Any]:
+    return {
+        "number": lab.number,
+        "name": lab.name,
+        "score": lab.score,
+        "maximum": lab.maximum,
+        "seconds": round(lab.seconds, 3),
+        "build": {"seconds": round(lab.build_seconds, 3), "errors": list(lab.build_errors)},
+        "exercises": [{"id": each, "points": points, "maximum": maximum}
+                      for each, (points, maximum) in lab.exercises.items()],
+        "checks": [_check_as_json(result, request) for result in lab.checks],
+    }
+
+
+def _check_as_json(result: CheckResult, request: Request) -> dict[str, Any]:
+    return {
+        "id": result.check.id,
+        "title": result.check.title,
+        "exercises": list(result.check.exercises),
+        "points": result.points,
+        "maximum": result.check.points,
+        "outcome": result.outcome,
+        "seconds": round(result.seconds, 3),
+        "seen": result.seen,
+        "expected": result.expected,
+        "details": list(result.details),
+        "hint": result.hint,
+        "seed": request.seed,
+        "repeat": request.command("grade", result.check.id),
+    }
+
+
+def as_junit(results: Results) -> ElementTree.Element:
+    """The results as CI systems read them: a suite per lab, a case per check."""
+    suites = ElementTree.Element("testsuites", name="rung")
+    for lab in results.labs:
+        suite = ElementTree.SubElement(suites, "testsuite", {
+            "name": lab.name,
+            "tests": str(len(lab.checks)),
+            "failures": str(sum(each.graded and not each.passed for each in lab.checks)),
+            "errors": str(sum(not each.graded for each in lab.checks)),
+            "time": f"{lab.seconds:.3f}"})
+        for result in lab.checks:
+            _junit_case(suite, lab, result, results.request)
+    return suites
+
+
+def _junit_case(suite: ElementTree.Element, lab: LabResult, result: CheckResult,
+                request: Request) -> None:
+    case = ElementTree.SubElement(suite, "testcase", {
+        "classname": lab.name,
+        "name": f"{result.check.id} {clean(result.check.title)}",
+        "time": f"{result.seconds:.3f}"})
+    if not result.passed:
+        kind = "failure" if result.graded else "error"
+        said = ElementTree.SubElement(case, kind, type=result.outcome, message=clean(result.seen))
+        said.text = clean(explanation(result, request))
+
+
+def as_gradescope(results: Results) -> dict[str, Any]:
+    """The results as the course system Gradescope reads them from results.json."""
+    return {
+        "score": results.score,
+        "output": f"seed {results.request.seed}",
+        "tests": [{"number": result.check.id, "name": result.check.title,
+                   "score": result.points, "max_score": result.check.points,
+                   "status": "passed" if result.passed else "failed",
+                   "output": "" if result.passed else explanation(result, results.request)}
+                  for lab in results.labs for result in lab.checks],
+    }
+
+
+def explanation(result: CheckResult, request: Request) -> str:
+    """All that is known of a lost check, as plain text."""
+    lines = [result.outcome, f"seen: {result.seen}"]
+    lines += [f"expected: {result.expected}"] if result.expected else []
+    lines += result.details
+    lines += [f"hint: {result.hint}"] if result.hint else []
+    return "\n".join([*lines, f"repeat: {request.command('grade', result.check.id)}"])
+
+
+def clean(text: str) -> str:
+    """Text without what XML cannot carry: a student's console may hold anything."""
+    return NOT_XML.sub("?", text)
+
+
+def discard(directory: Path) -> None:
+    """Take the results of an earlier run away: nobody shall read them as those of this one."""
+    for name in ("junit.xml", "results.json", "gradescope.json"):
+        (directory / name).unlink(missing_ok=True)
+
+
+def write(results: Results, directory: Path) -> None:
+    """Write every format. A file is replaced whole, so that no reader finds half of one."""
+    directory.mkdir(parents=True, exist_ok=True)
+    junit = as_junit(results)
+    ElementTree.indent(junit)
+    _replace(directory / "junit.xml", ElementTree.tostring(junit, "unicode", xml_declaration=True))
+    _replace(directory / "results.json", _text(as_json(results)))
+    _replace(directory / "gradescope.json", _text(as_gradescope(results)))
+
+
+def _text(data: Mapping[str, Any]) -> str:
+    return json.dumps(data, indent=1, ensure_ascii=False) + "\n"
+
+
+def _replace(path: Path, text: str) -> None:
+    new = path.with_name(f".{path.name}.new")
+    new.write_text(text, encoding="utf-8", errors="replace")
+    new.replace(path)

@@ -1,0 +1,1 @@
+"""The grader is itself tested: its instruments, its machinery, and its judgement."""

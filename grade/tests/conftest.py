@@ -1,0 +1,20 @@
+"""Tables behind the tests' own report: what was graded, and by which check each bug died."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import pytest
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    tables: dict[str, list[str]] = defaultdict(list)
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            for name, row in getattr(report, "user_properties", ()):
+                if name.startswith("table: ") and report.when == "call":
+                    tables[name[len("table: "):]].append(row)
+    for title, rows in sorted(tables.items()):
+        terminalreporter.section(f"{title} ({len(rows)})")
+        for row in sorted(rows):
+            terminalreporter.write_line(row)

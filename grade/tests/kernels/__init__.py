@@ -1,0 +1,1 @@
+"""The grader tested by whole kernels: the reference, starters, parrots, a zoo of bugs."""

@@ -1,0 +1,42 @@
+"""What these tests share: where kernels are built, and grading one of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from grade.build import ROOT
+from grade.catalog import gradable, lab_directory
+from grade.check import marked_points, number_key
+from grade.results import LabResult
+from grade.run import grade_lab
+
+WORK = ROOT / "build" / "tests"
+LABS = gradable(ROOT)
+SEED = 20231114
+
+
+def grade(tree: Path, lab: int, name: str, *, tests: tuple[str, ...] | None = None,
+          cc: str = "gcc", opt: str = "-O2") -> LabResult:
+    """Grade a lab of a tree, one check at a time: pytest runs these tests in parallel."""
+    return grade_lab(tree, lab, tests=tests, seed=SEED, jobs=1,
+                     build_dir=WORK / name / "build", cc=cc, opt=opt)
+
+
+def promised_points(lab: int) -> dict[str, int]:
+    """The exercises of a lab in the chapter's order, with the points that its sources promise."""
+    points = marked_points(lab_directory(ROOT, lab))
+    return {each: points[each] for each in sorted(points, key=number_key)
+            if each.startswith(f"{lab}.")}
+
+
+def lost(result: LabResult) -> str:
+    """The checks that did not pass, as a test's failure message shows them."""
+    return "\n".join(f"{each.check.id} {each.check.title}: {each.outcome}: {each.seen} "
+                     f"(expected: {each.expected})" for each in result.checks if not each.passed)
+
+
+def remember(request: pytest.FixtureRequest, table: str, row: str) -> None:
+    """Add a row to a table that is printed when all tests have run (conftest.py)."""
+    request.node.user_properties.append((f"table: {table}", row))

@@ -1,0 +1,159 @@
+"""Parrots: kernels that print what a perfect run prints, and do nothing else, score nothing."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from grade.build import ROOT, build
+from grade.catalog import lab_directory
+from grade.tests.kernels.grading import LABS, SEED, WORK, grade, lost, remember
+from grade.lab import Lab
+from tools.bug import copy_tree
+from tools.starter import make_tree
+
+# What a parrot does after its speech: 32-bit code, at the end of which nothing follows.
+MANNERS = {
+    "nothing": ["mov al, EXIT_OK", "mov edx, EXIT_PORT", "out dx, al"],
+    "hangs": ["jmp $"],
+    "panics": ["mov al, EXIT_PANIC", "mov edx, EXIT_PORT", "out dx, al"],
+}
+
+
+def perfect_speech(lab: int) -> str:
+    """The serial text of the reference's whole run."""
+    directory = lab_directory(ROOT, lab)
+    kernel = build(directory, WORK / f"parrots/lab{lab}-reference")
+    with Lab(ROOT, directory, kernel, SEED).boot() as machine:
+        machine.run_to_exit()
+        return machine.console.text
+
+
+def reference_symbols(lab: int) -> list[str]:
+    """Every name that the reference's lab defines, and common does not."""
+    built = WORK / f"parrots/lab{lab}-reference/obj"
+    names = []
+    for part in (lab_directory(ROOT, lab).name, "common"):
+        said = subprocess.run(["nm", "--defined-only", "-g", "-j",
+                               *sorted((built / part).rglob("*.o"))],
+                              capture_output=True, text=True, check=True).stdout
+        names.append({line for line in said.split() if re.fullmatch(r"\w+", line)})
+    return sorted(names[0] - names[1] - {"_start"})
+
+
+def nasm_bytes(text: str) -> str:
+    return "\n".join("        db " + ", ".join(str(byte) for byte in line)
+                     for line in chunks(text.encode() + b"\0", 16))
+
+
+def chunks(data: bytes, size: int) -> list[bytes]:
+    return [data[at:at + size] for at in range(0, len(data), size)]
+
+
+def parrot_source(speech: str, symbols: list[str], manner: list[str]) -> str:
+    """A Multiboot2 kernel that speaks, has every name that is asked for, and none of the substance."""
+    names = "\n".join(f"global {name}\n{name}:" for name in symbols)
+    return "\n".join([
+        '%include "constants.inc"',
+        "section .multiboot2 progbits alloc noexec nowrite align=8",
+        "header: dd MULTIBOOT2_HEADER_MAGIC, 0, .end - header",
+        "        dd 0x100000000 - (MULTIBOOT2_HEADER_MAGIC + (.end - header))",
+        "        dw 0, 0",
+        "        dd 8",
+        ".end:",
+        "section .boot progbits alloc exec nowrite align=16",
+        "bits 32",
+        "global _start",
+        "_start: mov esi, speech",
+        "next:   lodsb",
+        "        test al, al",
+        "        jz silence",
+        "        mov edx, COM1",
+        "        out dx, al",
+        "        jmp next",
+        "silence:",
+        *("        " + line for line in manner),
+        "        hlt",
+        "        jmp silence",
+        "speech:", nasm_bytes(speech),
+        "section .text progbits alloc exec nowrite align=16",
+        "bits 64",
+        names,
+        "        ret",
+        "        times 4096 db 0", ""])
+
+
+def parrot(lab: int, name: str, manner: list[str], speech: str) -> Path:
+    """A tree in which the lab is nothing but a parrot."""
+    directory = lab_directory(ROOT, lab).name
+    build(lab_directory(ROOT, lab), WORK / f"parrots/lab{lab}-reference")
+    tree = WORK / f"parrots/lab{lab}-{name}/tree"
+    copy_tree(tree)
+    shutil.rmtree(tree / directory)
+    (tree / directory).mkdir()
+    shutil.copy(ROOT / directory / "Makefile", tree / directory)
+    for header in (ROOT / directory).glob("*.h"):
+        shutil.copy(header, tree / directory)
+    (tree / directory / "parrot.asm").write_text(
+        parrot_source(speech, reference_symbols(lab), manner))
+    return tree
+
+
+@pytest.mark.parametrize("manner", [*MANNERS, "silent"])
+@pytest.mark.parametrize("lab", LABS)
+def test_parrot_scores_nothing(lab: int, manner: str, request: pytest.FixtureRequest) -> None:
+    """`silent` says nothing at all and leaves with the code for success at once."""
+    speech = "" if manner == "silent" else perfect_speech(lab)
+    tree = parrot(lab, manner, MANNERS.get(manner, MANNERS["nothing"]), speech)
+    result = grade(tree, lab, f"parrots/lab{lab}-{manner}")
+    remember(request, "parrots", f"lab {lab}  {manner:8} {result.score:3} points")
+    assert result.score == 0, [each.check.id for each in result.checks if each.passed]
+    assert all(each.graded for each in result.checks), lost(result)
+
+
+YES = """/* A student who says yes to everything: each exercise returns 0, which is OK, at once. */
+#define NOT_WRITTEN(exercise)                                                                      \\
+    do {                                                                                           \\
+        __asm__ volatile("xorl %eax, %eax; leave; ret");                                           \\
+        __builtin_unreachable();                                                                   \\
+    } while (0)
+"""
+
+
+def yes_man_main(speech: str) -> str:
+    """kmain of a kernel that has booted by an earlier lab's work, and from there on only talks."""
+    text = "".join(f'    "{escaped(line)}\\n"\n' for line in speech.splitlines())
+    return f"""#include "panic.h"
+#include "last_words.h"
+#include "serial.h"
+void kmain(uint32_t boot_info);
+void kmain(uint32_t boot_info)
+{{
+    serial_init();
+    last_words({text});
+    kernel_ready();
+    machine_exit(EXIT_OK);
+}}
+"""
+
+
+def escaped(line: str) -> str:
+    return line.replace("\\", "\\\\").replace('"', '\\"').replace("\r", "")
+
+
+@pytest.mark.parametrize("lab", [lab for lab in LABS if lab > 1])
+def test_yes_man_scores_nothing(lab: int, request: pytest.FixtureRequest) -> None:
+    """Earlier labs solved, this lab's exercises all answered by «OK», and the perfect text."""
+    tree = WORK / f"parrots/lab{lab}-yes-man/tree"
+    make_tree(ROOT, tree, lab, lambda exercise: not exercise.startswith(f"{lab}."))
+    directory = lab_directory(tree, lab)
+    (directory / "not_written.h").write_text(YES)
+    (directory / "main.c").write_text(yes_man_main(perfect_speech(lab)))
+    result = grade(tree, lab, f"parrots/lab{lab}-yes-man")
+    remember(request, "parrots", f"lab {lab}  yes-man  {result.score:3} points")
+    assert result.score == 0, [each.check.id for each in result.checks if each.passed]
+    assert all(each.graded for each in result.checks), lost(result)

@@ -1,0 +1,23 @@
+"""The reference solutions have full marks, whatever compiles them and whatever they run on."""
+
+from __future__ import annotations
+
+import pytest
+
+from grade.build import ROOT
+from grade.tests.kernels.grading import LABS, grade, lost, remember
+
+COMPILERS = ("gcc", "clang")
+LEVELS = ("-O0", "-O1", "-O2", "-O3", "-Os")
+
+
+@pytest.mark.parametrize("opt", LEVELS)
+@pytest.mark.parametrize("cc", COMPILERS)
+@pytest.mark.parametrize("lab", LABS)
+def test_full_marks(lab: int, cc: str, opt: str, request: pytest.FixtureRequest) -> None:
+    result = grade(ROOT, lab, f"reference/lab{lab}-{cc}{opt}", cc=cc, opt=opt)
+    remember(request, "reference solutions by compiler",
+             f"lab {lab}  {cc:5} {opt}  {result.score:3}/{result.maximum}  "
+             f"{len(result.checks)} checks in {result.seconds - result.build_seconds:.1f} s, "
+             f"built in {result.build_seconds:.1f} s")
+    assert result.score == result.maximum == 100, lost(result)

@@ -1,0 +1,56 @@
+"""A student's way through each lab: k exercises solved earn the points of k exercises."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from grade.build import ROOT
+from grade.catalog import lab_directory
+from grade.outcome import Outcome
+from grade.tests.kernels.grading import (LABS, WORK, grade, lost, promised_points, remember)
+from tools.starter import make_tree
+
+WAYS = [(lab, solved) for lab in LABS for solved in range(len(promised_points(lab)) + 1)]
+
+
+def starter(lab: int, solved: int) -> Path:
+    """The students' tree of a lab, with the earlier labs and the first `solved` exercises done."""
+    done = list(promised_points(lab))[:solved]
+    tree = WORK / f"starters/lab{lab}-{solved}"
+    make_tree(ROOT, tree, lab, lambda each: not each.startswith(f"{lab}.") or each in done)
+    return tree
+
+
+@pytest.mark.parametrize("lab, solved", WAYS)
+def test_points_by_exercise(lab: int, solved: int, request: pytest.FixtureRequest) -> None:
+    promised = promised_points(lab)
+    result = grade(starter(lab, solved), lab, f"starters/lab{lab}-{solved}")
+    expected = sum(list(promised.values())[:solved])
+    remember(request, "starters", f"lab {lab}  first {solved} exercises solved  {result.score:3} "
+             f"points of {expected:3} promised")
+    assert result.score == expected, lost(result)
+    assert {each: earned for each, (earned, _) in result.exercises.items()} == {
+        each: points if number < solved else 0
+        for number, (each, points) in enumerate(promised.items())}, lost(result)
+
+
+@pytest.mark.parametrize("lab, solved", [way for way in WAYS if way[1] < len(promised_points(way[0]))])
+def test_the_next_exercise_is_named(lab: int, solved: int) -> None:
+    """What is lost is lost because something is not written, and the report says what."""
+    result = grade(starter(lab, solved), lab, f"starters/lab{lab}-{solved}")
+    following = list(promised_points(lab))[solved]
+    missed = [each for each in result.checks if not each.passed]
+    assert {each.outcome for each in missed} == {Outcome.NOT_WRITTEN.value}, lost(result)
+    assert any(f"exercise {following} is not written yet" in each.seen for each in missed), \
+        lost(result)
+
+
+@pytest.mark.parametrize("lab", LABS)
+def test_starter_compiles_without_a_warning(lab: int) -> None:
+    tree = starter(lab, 0)
+    for cc in ("gcc", "clang"):
+        subprocess.run(["make", "-C", lab_directory(tree, lab), f"BUILD={tree / 'build' / cc}",
+                        f"CC={cc}", "WERROR=-Werror"], check=True)
