@@ -56,9 +56,10 @@ class Elf:
         self.bytes = path.read_bytes()
         if self.bytes[:6] != b"\x7fELF\x02\x01" or len(self.bytes) < HEADER.size:
             raise BadElf(f"{path.name} is not a 64-bit little-endian ELF file")
+        fields: tuple[int, ...] = HEADER.unpack_from(self.bytes)
         (_, _, self.machine, _, self.entry_va, self._program, self._section, _, _,
          self._program_size, self._program_count, self._section_size, self._section_count,
-         _) = HEADER.unpack_from(self.bytes)
+         _) = fields
 
     @cached_property
     def segments(self) -> list[Segment]:

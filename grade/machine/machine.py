@@ -25,7 +25,7 @@ from grade.machine.probe import Call, Result, Value
 from grade.machine.qmp import SystemRegisters
 from grade.machine.session import LOGGED, Ending, Limits, Session, Stop
 from grade.machine.symbols import Symbols
-from grade.machine.template import CACHE, incoming, template
+from grade.machine.template import CACHE, MOST_FILLED, incoming, template
 from grade.machine.verdict import classify
 from grade.outcome import Failure, Outcome
 
@@ -155,7 +155,7 @@ class Machine:
             arguments=firmware.cdrom(self._iso)
             + (firmware.uefi() if self._firmware == "uefi" else []))
         if self._fill:
-            self.session.qemu.ram.fill(0, min(self._memory << 20, 256 << 20), self._fill)
+            self.session.qemu.ram.fill(0, min(self._memory << 20, MOST_FILLED), self._fill)
         self.phys = PhysicalMemory(self.session.qemu.ram)
         self.session.connect()
         firmware.boot_to(self.session, self.symbols.elf.entry)

@@ -104,7 +104,7 @@ class Qmp:
                 raise QmpError(f"QEMU hung up during {what}")
             if time.monotonic() > deadline:
                 raise Failure(Outcome.WRONG, f"QEMU does not answer to {what}",
-                              "an answer within {PATIENCE:.0f} seconds")
+                              f"an answer within {PATIENCE:.0f} seconds")
             self._pump.turn(0.1)
 
     def monitor(self, line: str) -> str:

@@ -31,7 +31,7 @@ STUB = HERE / "stub.asm"
 STUB_ADDRESS = 0x200000
 GRUB_CONFIG = "set timeout=0\nmultiboot2 /boot/stub.elf\nboot\n"
 FORMAT = 1  # change it when the files below, or the machine's devices, change
-MOST_FILLED = 256 << 20
+MOST_FILLED = 128 << 20  # 10 ms per 64 MiB
 HIGH = 1 << 20
 TOOLS = ("nasm", "ld", "grub-mkrescue", "xorriso")
 

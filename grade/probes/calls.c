@@ -26,7 +26,7 @@ uint64_t probe_count;
 uint8_t probe_data[0x10000] __attribute__((aligned(PAGE_SIZE))); /* what pointers point to */
 
 void probe_run(void);
-void probe_done(void);
+void probe_done(void) __attribute__((noinline));
 uint64_t probe_peek(const volatile uint64_t *address);
 void probe_poke(volatile uint64_t *address, uint64_t value);
 

@@ -1,0 +1,101 @@
+"""Each way a run can end is recognised, put in the right class, and said in words."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from grade.machine.machine import Limits, Machine
+from grade.machine.session import Ending
+from grade.outcome import Failure, Outcome
+
+FailureOf = Callable[[str], Failure]
+
+
+@pytest.mark.parametrize("function, outcome, words", [
+    ("leave_panic", Outcome.PANIC, "PANIC: out of cake"),
+    ("leave_not_written", Outcome.NOT_WRITTEN,
+     "exercise 1.3 is not written yet (lab1-boot/serial.c:42)"),
+    ("leave_otherwise", Outcome.WRONG, "left through the exit port with 0x2a"),
+    ("spin", Outcome.SILENT, "in spin_inside"),
+    ("sleep_for_good", Outcome.SILENT, "interrupts are off"),
+    ("sleep_in_vain", Outcome.SILENT, "none came"),
+    ("lose_stack", Outcome.TRIPLE_FAULT, "#PF page fault at lose_stack"),
+    ("reset_machine", Outcome.WRONG, "reset the machine at spin_inside"),
+])
+def test_class(failure_of: FailureOf, function: str, outcome: Outcome, words: str) -> None:
+    failure = failure_of(function)
+    assert failure.outcome == outcome
+    assert words in failure.seen
+
+
+def test_a_kernel_that_talked_is_not_silent(kernel: Path) -> None:
+    with Machine(kernel, limits=Limits(cpu=0.3)) as m:
+        m.run_to("leave_ok")
+        m.set_regs(rip=m.sym("spin"))
+        with pytest.raises(Failure) as caught:
+            m.run_to_exit()
+    assert caught.value.outcome == Outcome.SPINNING
+    assert "called by kmain" in "\n".join(caught.value.details)
+    assert caught.value.details[-2:] == ["hello", "world"]
+
+
+def test_sleep_for_good_is_found_at_once(kernel: Path) -> None:
+    with Machine(kernel) as m:
+        m.run_to("kmain")
+        m.set_regs(rip=m.sym("sleep_for_good"))
+        began = time.monotonic()
+        assert m.run_to_stop().ending == Ending.HALTED
+        assert time.monotonic() - began < 0.5
+
+
+def test_a_flood_is_stopped(kernel: Path) -> None:
+    with Machine(kernel, limits=Limits(flood=1 << 14)) as m:
+        m.run_to("kmain")
+        m.set_regs(rip=m.sym("flood"))
+        with pytest.raises(Failure, match="flooded the serial port") as caught:
+            m.run_to_exit()
+        assert len(m.console.raw) == 1 << 14
+    assert caught.value.outcome == Outcome.SPINNING
+    assert max(map(len, caught.value.details)) < 200
+    assert "it goes round in: flood.next" in caught.value.details
+
+
+def test_a_goal_not_reached_is_named(kernel: Path) -> None:
+    with Machine(kernel) as m, pytest.raises(Failure) as caught:
+        m.run_to("spin")
+    assert caught.value.seen == "the kernel left through the exit port with EXIT_OK"
+    assert caught.value.expected == "the kernel comes to spin"
+
+
+def test_expected_endings(kernel: Path) -> None:
+    with Machine(kernel) as m:
+        assert m.run_to_exit(0x10) == 0x10
+        assert m.console.lines == ["hello", "world"]
+    with Machine(kernel) as m:
+        m.run_to("kmain")
+        m.set_regs(rip=m.sym("leave_panic"))
+        assert m.run_to_exit() == 0x11
+    with Machine(kernel) as m:
+        m.run_to("kmain")
+        m.set_regs(rip=m.sym("leave_not_written"))
+        with pytest.raises(Failure) as caught:
+            m.run_to_exit()
+    assert caught.value.outcome == Outcome.NOT_WRITTEN
+
+
+def test_memory_outlives_the_machine(kernel: Path) -> None:
+    with Machine(kernel) as m:
+        m.run_to_exit(0x10)
+    assert m.phys.u64(m.sym("level4")) & ~0xFFF == m.sym("level3")
+
+
+def test_qemu_killed_from_outside(kernel: Path) -> None:
+    with Machine(kernel) as m:
+        m.run_to("kmain")
+        m.session.qemu.process.kill()
+        with pytest.raises(Failure, match="QEMU itself ended"):
+            m.run_to_exit()
