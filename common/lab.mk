@@ -88,6 +88,30 @@ endef
 
 INCLUDED := $(BUILD)/flags $(BUILD)/constants.inc $(wildcard $(COMMON)/include/*.inc)
 
+# ---- Programs, from lab 3 on: static files that Linux runs too. Lab 3 has no SYSCALL yet.
+ifneq ($(filter-out 1 2,$(LAB)),)
+USER := $(COMMON)/user
+PROGRAMS := $(patsubst $(USER)/programs/%.c,$(BUILD)/user/%.elf,$(wildcard $(USER)/programs/*.c))
+USER_OBJECTS := $(BUILD)/user/start.asm.o $(BUILD)/user/library.c.o
+USER_CFLAGS := -std=c11 -O2 -g -Wall -Wextra -ffreestanding -fno-builtin -fno-pic -fno-pie \
+    -fno-stack-protector -fno-asynchronous-unwind-tables -fcf-protection=none \
+    -ffile-prefix-map=$(COMMON)/=common/ -I$(USER)/include $(WERROR)
+INCLUDED += $(PROGRAMS)
+
+$(BUILD)/user/%.c.o: $(USER)/%.c $(USER)/include/rung.h $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call SHOW,CC,$<)
+	$(Q)cd $(COMMON)/.. && $(CC) $(USER_CFLAGS) -c $< -o $@
+$(BUILD)/user/start.asm.o: $(USER)/start.asm $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call SHOW,NASM,$<)
+	$(Q)$(NASM) -f elf64 $(if $(filter 3,$(LAB)),-DSYSCALL_BY_INT80) -o $@ $<
+$(BUILD)/user/%.elf: $(BUILD)/user/programs/%.c.o $(USER_OBJECTS) $(USER)/user.ld
+	$(call SHOW,LD,$@)
+	$(Q)$(LD) $(LDFLAGS) -T $(USER)/user.ld -o $@ $(filter %.o,$^)
+.SECONDARY: $(USER_OBJECTS) $(PROGRAMS:.elf=.c.o)
+endif
+
 $(BUILD)/obj/$(NAME)/%.c.o: $(ROOT)/$(NAME)/%.c $(BUILD)/flags
 	$(compile)
 $(BUILD)/obj/common/kernel/%.c.o: $(COMMON)/kernel/%.c $(BUILD)/flags

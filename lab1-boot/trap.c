@@ -3,20 +3,24 @@
 #include "panic.h"
 #include "report.h"
 
-static trap_handler_t handlers[VECTORS];
+static trap_handler_t handlers[VECTORS]; /* NULL: trap_unexpected */
 
-void trap_register(unsigned vector, trap_handler_t handler)
+static trap_handler_t handler_of(uint64_t vector)
+{
+    return handlers[vector] != NULL ? handlers[vector] : trap_unexpected;
+}
+
+trap_handler_t trap_register(unsigned vector, trap_handler_t handler)
 {
     assert(vector < VECTORS);
+    trap_handler_t before = handler_of(vector);
     handlers[vector] = handler;
+    return before;
 }
 
 void trap(struct trap_frame *frame)
 {
-    trap_handler_t handler = handlers[frame->vector];
-    if (handler == NULL)
-        handler = trap_unexpected;
-    handler(frame);
+    handler_of(frame->vector)(frame);
 }
 
 void trap_unexpected(struct trap_frame *frame)

@@ -24,8 +24,11 @@ _Static_assert(sizeof(struct trap_frame) % 16 == 0, "so the stack is aligned whe
 
 typedef void (*trap_handler_t)(struct trap_frame *frame);
 
-/* Let `handler` deal with a vector. It may change the frame: the stub restores it from there. */
-void trap_register(unsigned vector, trap_handler_t handler);
+/*
+ * Let `handler` deal with a vector. It may change the frame: the stub restores it from there. Returns
+ * who dealt with it before, for a handler that wants to pass on what is not its own.
+ */
+trap_handler_t trap_register(unsigned vector, trap_handler_t handler);
 
 /* Called by isr.asm, with interrupts off, for every interrupt and exception. */
 void trap(struct trap_frame *frame);

@@ -33,7 +33,25 @@
     X(ERROR_FLAGS, "flags that a mapping cannot have")                                             \
     X(ERROR_ALREADY_MAPPED, "virtual address is mapped already")                                   \
     X(ERROR_NOT_MAPPED, "virtual address is not mapped")                                           \
-    X(ERROR_LARGE_PAGE, "a large page is in the way")
+    X(ERROR_LARGE_PAGE, "a large page is in the way")                                              \
+    /* programs (lab 3) */                                                                         \
+    X(ERROR_ELF_TRUNCATED, "ELF: the file is shorter than it says")                                \
+    X(ERROR_ELF_MAGIC, "ELF: not an ELF file")                                                     \
+    X(ERROR_ELF_CLASS, "ELF: not a 64-bit little-endian file")                                     \
+    X(ERROR_ELF_TYPE, "ELF: not a static executable")                                              \
+    X(ERROR_ELF_MACHINE, "ELF: not for x86-64")                                                    \
+    X(ERROR_ELF_HEADER, "ELF: its headers have the wrong size")                                    \
+    X(ERROR_ELF_INTERPRETER, "ELF: it needs a dynamic linker")                                     \
+    X(ERROR_ELF_NO_SEGMENT, "ELF: nothing to load")                                                \
+    X(ERROR_ELF_SIZE, "ELF: a segment is larger in the file than in memory")                       \
+    X(ERROR_ELF_ALIGNMENT, "ELF: a segment's address does not suit its place in the file")         \
+    X(ERROR_ELF_RANGE, "ELF: a segment lies outside the memory of programs")                       \
+    X(ERROR_ELF_ORDER, "ELF: segments overlap, share a page or are not in ascending order")        \
+    X(ERROR_ELF_WRITE_EXECUTE, "ELF: a segment is writable and executable")                        \
+    X(ERROR_ELF_ENTRY, "ELF: it starts outside its executable segments")                           \
+    X(ERROR_NO_STACK_SLOT, "resource exhausted: kernel stacks")                                    \
+    X(ERROR_NO_PAGE_TABLE, "process has no page table")                                            \
+    X(ERROR_ARGUMENTS, "too many arguments for the first stack page")
 
 typedef enum {
 #define ERROR_NAME(name, words) name,

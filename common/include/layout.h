@@ -28,6 +28,16 @@
 #define STACK_SIZE 0x4000
 #define STACK_GUARD_SIZE 0x1000
 
+/*
+ * Stacks of processes in the kernel, and in the process: the kernel's lie one after the other, each
+ * above its guard page; the process's grows down to USER_STACK_LIMIT, below which lies its guard.
+ */
+#define KERNEL_STACKS_BASE 0xffffc90000000000
+#define KERNEL_STACKS 1024
+#define USER_STACK_TOP 0x7fffffff0000
+#define USER_STACK_LIMIT 0x7fffffef0000
+#define PROGRAM_BASE 0x400000
+
 /* Segment selectors: SYSRET fixes the order of the last two (Intel SDM vol. 2B, SYSRET). */
 #define SELECTOR_KERNEL_CODE 0x08
 #define SELECTOR_KERNEL_DATA 0x10
@@ -35,11 +45,19 @@
 #define SELECTOR_USER_DATA 0x28
 #define SELECTOR_USER_CODE 0x30
 #define GDT_ENTRIES 7
+#define USER_CS 0x33
+#define USER_SS 0x2b
 
 /* Interrupt stack table: vectors that must get a good stack whatever RSP holds. 0 means none. */
 #define IST_DOUBLE_FAULT 1
 #define IST_NMI 2
 #define IST_MACHINE_CHECK 3
+
+/* Vectors: the interrupt controller's sixteen, and the system call of labs 3 and later. */
+#define VECTOR_IRQ_BASE 0x20
+#define VECTOR_TIMER 0x20
+#define VECTOR_SYSCALL 0x80
+#define TIMER_HZ 100
 
 /* QEMU's isa-debug-exit: writing v to the port ends QEMU with status (v << 1) | 1. */
 #define EXIT_PORT 0xf4

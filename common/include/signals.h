@@ -1,0 +1,13 @@
+/* signals.h: what ends a program that faults, by Linux's numbers. */
+#ifndef SIGNALS_H
+#define SIGNALS_H
+
+#define SIGILL 4
+#define SIGTRAP 5
+#define SIGBUS 7
+#define SIGFPE 8
+#define SIGKILL 9
+#define SIGSEGV 11
+#define SIGTERM 15
+
+#endif

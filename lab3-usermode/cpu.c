@@ -1,0 +1,31 @@
+/* cpu.c: what a processor that runs programs must have switched on. */
+#include "cpu.h"
+#include "x86.h"
+
+/* Intel SDM vol. 3A 9.2: how CR0 must be for an operating system with x87 and SSE. */
+static void enable_fpu(void)
+{
+    uint64_t cr0 = read_cr0() & ~(uint64_t)(CR0_EM | CR0_TS);
+    write_cr0(cr0 | CR0_MP | CR0_NE | CR0_AM);
+    write_cr4(read_cr4() | CR4_OSFXSR | CR4_OSXMMEXCPT);
+}
+
+static void enable_guards(void)
+{
+    struct cpuid features = cpuid(CPUID_FEATURES, 0);
+    uint64_t guards = 0;
+    if (features.ebx & CPUID_FEATURES_EBX_SMEP)
+        guards |= CR4_SMEP;
+    if (features.ebx & CPUID_FEATURES_EBX_SMAP)
+        guards |= CR4_SMAP;
+    if (features.ecx & CPUID_FEATURES_ECX_UMIP)
+        guards |= CR4_UMIP;
+    write_cr4(read_cr4() | guards);
+}
+
+void cpu_init(void)
+{
+    enable_fpu();
+    if (cpuid(0, 0).eax >= CPUID_FEATURES)
+        enable_guards();
+}

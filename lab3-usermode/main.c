@@ -1,0 +1,56 @@
+/* main.c: what the kernel of lab 3 does, in order. */
+#include "bootinfo.h"
+#include "calls.h"
+#include "cpu.h"
+#include "frames.h"
+#include "gdt.h"
+#include "idt.h"
+#include "int80.h"
+#include "kernel_space.h"
+#include "kernel_stack.h"
+#include "lab1.h"
+#include "panic.h"
+#include "print.h"
+#include "programs.h"
+#include "report.h"
+#include "serial.h"
+#include "timer.h"
+#include "trap.h"
+#include "user_fault.h"
+#include "window.h"
+#include "x86.h"
+
+/* A breakpoint is the one exception here that does no harm: say what it was, and go on. */
+static void on_breakpoint(struct trap_frame *frame)
+{
+    report_line(frame);
+}
+
+void kmain(uint32_t boot_info)
+{
+    serial_init();
+    kprintf("Rung lab 3: in long mode at %p\n", (void *)kmain);
+    gdt_init();
+    idt_init();
+    trap_register(VECTOR_BP, on_breakpoint);
+    breakpoint();
+
+    must(bootinfo_init(paddr(boot_info)));
+    bootinfo_print();
+
+    window_open(WINDOW_BASE);
+    must(frames_init());
+    kprintf("frames: %lu of %lu free\n", frames_free(), frames_total());
+    must(kernel_space_init());
+
+    cpu_init();
+    must(kernel_stacks_init());
+    user_faults_init();
+    int80_init();
+    calls_init();
+    timer_init();
+    sti();
+
+    kernel_ready();
+    programs_run();
+}

@@ -1,0 +1,128 @@
+/* user_stack.c: a program's first stack page, and the others. */
+#include "user_stack.h"
+#include "address_space.h"
+#include "elf.h"
+#include "pte.h"
+#include "string.h"
+#include "window.h"
+
+#define FLAGS (PTE_WRITABLE | PTE_NO_EXECUTE)
+#define PAGE (USER_STACK_TOP - PAGE_SIZE)
+
+/* Entries of the auxiliary vector (psABI 3.4.3). */
+enum auxiliary {
+    AT_NULL = 0,
+    AT_PHDR = 3,
+    AT_PHENT = 4,
+    AT_PHNUM = 5,
+    AT_PAGESZ = 6,
+    AT_ENTRY = 9
+};
+
+/* The page while it is being filled, from its top down: the kernel's view and the program's. */
+struct builder {
+    char *memory;  /* where PAGE is, in the window */
+    vaddr_t below; /* the program's address of what was put last */
+    bool full;
+};
+
+static void put(struct builder *b, const void *data, size_t size)
+{
+    if (b->full || b->below - PAGE < size) {
+        b->full = true;
+        return;
+    }
+    b->below -= size;
+    memcpy(b->memory + (b->below - PAGE), data, size);
+}
+
+static void put_word(struct builder *b, uint64_t word)
+{
+    put(b, &word, sizeof(word));
+}
+
+static size_t count(const char *const *list)
+{
+    size_t n = 0;
+    while (list[n] != NULL)
+        n++;
+    return n;
+}
+
+/* The strings of a list, the first one lowest; returns the address of the lowest. */
+static vaddr_t put_strings(struct builder *b, const char *const *list)
+{
+    for (size_t n = count(list); n-- > 0;)
+        put(b, list[n], strlen(list[n]) + 1);
+    return b->below;
+}
+
+/* Pointers to the strings of a list, which lie one behind the other from `string` on, and NULL. */
+static void put_pointers(struct builder *b, const char *const *list, vaddr_t string)
+{
+    put_word(b, 0);
+    vaddr_t end = string;
+    for (size_t n = 0; list[n] != NULL; n++)
+        end += strlen(list[n]) + 1;
+    for (size_t n = count(list); n-- > 0;) {
+        end -= strlen(list[n]) + 1;
+        put_word(b, end);
+    }
+}
+
+/* Where the program headers lie in the program's memory: in the segment that has them, or 0. */
+static vaddr_t program_headers(const struct elf_header *header)
+{
+    const struct elf_program_header *p =
+        (const void *)((const char *)header + header->program_headers);
+    for (unsigned i = 0; i < header->program_header_count; i++)
+        if (p[i].type == ELF_SEGMENT_LOAD && header->program_headers >= p[i].offset &&
+            header->program_headers - p[i].offset < p[i].file_size)
+            return p[i].virtual_address + (header->program_headers - p[i].offset);
+    return 0;
+}
+
+static void put_auxiliary(struct builder *b, const struct elf_header *header)
+{
+    const uint64_t vector[][2] = {
+        {AT_PHDR, program_headers(header)},
+        {AT_PHENT, sizeof(struct elf_program_header)},
+        {AT_PHNUM, header->program_header_count},
+        {AT_PAGESZ, PAGE_SIZE},
+        {AT_ENTRY, header->entry},
+        {AT_NULL, 0},
+    };
+    put(b, vector, sizeof(vector));
+}
+
+error_t user_stack_create(paddr_t root, const struct arguments *arguments, const void *program,
+                          vaddr_t *pointer)
+{
+    paddr_t frame;
+    error_t error = address_space_add_page(root, PAGE, FLAGS, &frame);
+    if (error != OK)
+        return error;
+    struct builder b = {.memory = phys_to_virt(frame), .below = USER_STACK_TOP};
+    vaddr_t environment = put_strings(&b, arguments->envp);
+    vaddr_t strings = put_strings(&b, arguments->argv);
+
+    /* From here on words only. RSP must end up a multiple of 16, so their number must be even. */
+    size_t argc = count(arguments->argv), words = argc + count(arguments->envp) + 3;
+    b.below = round_down(b.below, 16);
+    if (words % 2 != 0)
+        put_word(&b, 0);
+    put_auxiliary(&b, program);
+    put_pointers(&b, arguments->envp, environment);
+    put_pointers(&b, arguments->argv, strings);
+    put_word(&b, argc);
+    *pointer = b.below;
+    return b.full ? ERROR_ARGUMENTS : OK;
+}
+
+bool user_stack_grow(paddr_t root, vaddr_t address)
+{
+    if (address < USER_STACK_LIMIT || address >= USER_STACK_TOP)
+        return false;
+    paddr_t frame;
+    return address_space_add_page(root, round_down(address, PAGE_SIZE), FLAGS, &frame) == OK;
+}
