@@ -88,11 +88,17 @@ endef
 
 INCLUDED := $(BUILD)/flags $(BUILD)/constants.inc $(wildcard $(COMMON)/include/*.inc)
 
-# ---- Programs, from lab 3 on: static files that Linux runs too. Lab 3 has no SYSCALL yet.
+# ---- Programs, from lab 3 on: static files that Linux runs too. Each is made twice, with
+# ---- SYSCALL and with int 0x80.
 ifneq ($(filter-out 1 2,$(LAB)),)
 USER := $(COMMON)/user
-PROGRAMS := $(patsubst $(USER)/programs/%.c,$(BUILD)/user/%.elf,$(wildcard $(USER)/programs/*.c))
-USER_OBJECTS := $(BUILD)/user/start.asm.o $(BUILD)/user/library.c.o
+PROGRAMS := $(patsubst $(USER)/programs/%.c,$(BUILD)/user/%,$(wildcard $(USER)/programs/*.c))
+PROGRAMS := $(PROGRAMS:%=%.elf) $(PROGRAMS:%=%-int80.elf)
+LIBRARY := $(BUILD)/user/library.c.o $(USER)/user.ld
+define link_program =
+$(call SHOW,LD,$@)
+$(Q)$(LD) $(LDFLAGS) -T $(USER)/user.ld -o $@ $(filter %.o,$^)
+endef
 USER_CFLAGS := -std=c11 -O2 -g -Wall -Wextra -ffreestanding -fno-builtin -fno-pic -fno-pie \
     -fno-stack-protector -fno-asynchronous-unwind-tables -fcf-protection=none \
     -ffile-prefix-map=$(COMMON)/=common/ -I$(USER)/include $(WERROR)
@@ -102,14 +108,15 @@ $(BUILD)/user/%.c.o: $(USER)/%.c $(USER)/include/rung.h $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call SHOW,CC,$<)
 	$(Q)cd $(COMMON)/.. && $(CC) $(USER_CFLAGS) -c $< -o $@
-$(BUILD)/user/start.asm.o: $(USER)/start.asm $(BUILD)/flags
+$(BUILD)/user/start-%.o: $(USER)/start.asm $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call SHOW,NASM,$<)
-	$(Q)$(NASM) -f elf64 $(if $(filter 3,$(LAB)),-DSYSCALL_BY_INT80) -o $@ $<
-$(BUILD)/user/%.elf: $(BUILD)/user/programs/%.c.o $(USER_OBJECTS) $(USER)/user.ld
-	$(call SHOW,LD,$@)
-	$(Q)$(LD) $(LDFLAGS) -T $(USER)/user.ld -o $@ $(filter %.o,$^)
-.SECONDARY: $(USER_OBJECTS) $(PROGRAMS:.elf=.c.o)
+	$(Q)cd $(USER) && $(NASM) -f elf64 -DSYSCALL_BY_$* -o $@ start.asm
+$(BUILD)/user/%-int80.elf: $(BUILD)/user/programs/%.c.o $(LIBRARY) $(BUILD)/user/start-INT80.o
+	$(link_program)
+$(BUILD)/user/%.elf: $(BUILD)/user/programs/%.c.o $(LIBRARY) $(BUILD)/user/start-SYSCALL.o
+	$(link_program)
+.SECONDARY:
 endif
 
 $(BUILD)/obj/$(NAME)/%.c.o: $(ROOT)/$(NAME)/%.c $(BUILD)/flags
@@ -124,7 +131,8 @@ $(BUILD)/obj/common/kernel/%.asm.o: $(COMMON)/kernel/%.asm $(INCLUDED)
 	$(call assemble,$(COMMON)/..,common/kernel/$*.asm)
 
 # ---- The constants of C for nasm.
-$(BUILD)/constants.inc: $(COMMON)/include/layout.h $(COMMON)/include/x86_bits.h $(BUILD)/flags
+$(BUILD)/constants.inc: $(COMMON)/include/layout.h $(COMMON)/include/x86_bits.h \
+    $(COMMON)/include/errno.h $(COMMON)/include/syscall_numbers.h $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(Q)sed -n 's/^#define \([A-Z0-9_]*\) \(0x[0-9a-f]*\|[0-9]*\)$$/%define \1 \2/p' \
 	    $(filter %.h,$^) > $@

@@ -2,6 +2,11 @@
 #ifndef CALLS_H
 #define CALLS_H
 
+#include "types.h"
+
+/* How many bytes programs have written to the console so far. */
+uint64_t console_bytes_written(void);
+
 /* Register write and exit. */
 void calls_init(void);
 

@@ -37,16 +37,17 @@ static error_t check_header(const struct elf_header *header, uint64_t size)
 }
 
 /*
- * Exercise 3.3 (15 points), first part. Check one segment to load; `floor` is the first address behind
- * the pages of the segment before it. In this order: its bytes lie in the file (ERROR_ELF_TRUNCATED)
- * and are not more than it has in memory (ERROR_ELF_SIZE); address and file offset are the same
- * modulo PAGE_SIZE (ERROR_ELF_ALIGNMENT); it lies from USER_START up to USER_STACK_LIMIT less a
- * guard page (ERROR_ELF_RANGE); it begins at a page not below floor (ERROR_ELF_ORDER: round the
- * address down first); not writable and executable (ERROR_ELF_WRITE_EXECUTE). Sums may overflow.
+ * Exercise 3.2 (15 points), first part. Check one segment to load; `floor` is the first address
+ * behind the pages of the segment before it. In this order: its bytes lie in the file
+ * (ERROR_ELF_TRUNCATED) and are not more than it has in memory (ERROR_ELF_SIZE); address and file
+ * offset are the same modulo PAGE_SIZE (ERROR_ELF_ALIGNMENT); it lies from USER_START up to
+ * USER_STACK_LIMIT less a guard page (ERROR_ELF_RANGE); it begins at a page not below floor
+ * (ERROR_ELF_ORDER: round the address down first); not writable and executable
+ * (ERROR_ELF_WRITE_EXECUTE). Sums may overflow.
  */
 static error_t check_segment(const struct elf_program_header *segment, uint64_t size, vaddr_t floor)
 {
-    /* { solution 3.3 */
+    /* { solution 3.2 */
     if (!lies_within(segment->offset, segment->file_size, size))
         return ERROR_ELF_TRUNCATED;
     if (segment->file_size > segment->memory_size)

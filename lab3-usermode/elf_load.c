@@ -7,10 +7,10 @@
 #include "string.h"
 #include "window.h"
 
-/* Exercise 3.3, second part. The flags of map_user_page for a segment's ELF_ flags. */
+/* Exercise 3.2, second part. The flags of map_user_page for a segment's ELF_ flags. */
 static uint64_t page_flags(uint32_t segment_flags)
 {
-    /* { solution 3.3 */
+    /* { solution 3.2 */
     uint64_t flags = 0;
     if (segment_flags & ELF_WRITE)
         flags |= PTE_WRITABLE;
@@ -21,14 +21,14 @@ static uint64_t page_flags(uint32_t segment_flags)
 }
 
 /*
- * Exercise 3.3, third part. Copy into the new frame what the file has for the page at `page`: the part
- * of [virtual_address, virtual_address + file_size) that lies in it, which may begin and end in the
- * middle. The frame is zero.
+ * Exercise 3.2, third part. Copy into the new frame what the file has for the page at `page`: the
+ * part of [virtual_address, virtual_address + file_size) that lies in it, which may begin and end
+ * in the middle. The frame is zero.
  */
 static void fill_page(void *frame, vaddr_t page, const struct elf_program_header *segment,
                       const char *file)
 {
-    /* { solution 3.3 */
+    /* { solution 3.2 */
     vaddr_t start = segment->virtual_address, end = start + segment->file_size;
     if (start < page)
         start = page;

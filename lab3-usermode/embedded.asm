@@ -2,5 +2,5 @@
 section .rodata progbits alloc noexec nowrite align=16
 global embedded_program, embedded_program_end
 embedded_program:
-        incbin "user/hello.elf"
+        incbin "user/hello-int80.elf"
 embedded_program_end:

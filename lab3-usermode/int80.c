@@ -8,10 +8,10 @@
 
 extern const vaddr_t isr_stubs[VECTORS];
 
-/* Exercise 3.5 (10 points), first part. The registers are in the frame; RAX gets the result. */
+/* Exercise 3.1 (10 points), first part. The registers are in the frame; RAX gets the result. */
 static void on_int80(struct trap_frame *frame)
 {
-    /* { solution 3.5 */
+    /* { solution 3.1 */
     syscall_t call = syscall_lookup(frame->rax);
     frame->rax =
         (uint64_t)call(frame->rdi, frame->rsi, frame->rdx, frame->r10, frame->r8, frame->r9);
@@ -21,7 +21,7 @@ static void on_int80(struct trap_frame *frame)
 /* Second part: the two gates of int80.h. An interrupt gate whose DPL is 3 lets ring 3 in. */
 void int80_init(void)
 {
-    /* { solution 3.5 */
+    /* { solution 3.1 */
     idt_set_gate(VECTOR_SYSCALL, isr_stubs[VECTOR_SYSCALL], 0, 3);
     idt_set_gate(VECTOR_BP, isr_stubs[VECTOR_BP], 0, 3);
     trap_register(VECTOR_SYSCALL, on_int80);

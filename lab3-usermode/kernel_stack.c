@@ -75,10 +75,10 @@ void kernel_stack_destroy(const struct process_kernel_stack *stack)
     bitset_add(&free_slots, slot, slot + 1);
 }
 
-/* Exercise 3.2 (10 points). Copy the mappings, not the memory: see kernel_stack.h. */
+/* Exercise 3.4 (10 points). Copy the mappings, not the memory: see kernel_stack.h. */
 error_t copy_kernel_stack_to_process(paddr_t root, vaddr_t bottom, vaddr_t top)
 {
-    /* { solution 3.2 */
+    /* { solution 3.4 */
     if (root.raw == 0)
         return ERROR_NO_PAGE_TABLE;
     for (vaddr_t page = bottom; page < top; page += PAGE_SIZE) {
@@ -102,10 +102,10 @@ struct tss *get_tss(void)
     return &cpu_tss;
 }
 
-/* Exercise 3.1 (10 points). get_tss() has the task state segment; rsp[0] is for ring 0. */
+/* Exercise 3.5 (10 points). get_tss() has the task state segment; rsp[0] is for ring 0. */
 void set_kernel_stack(vaddr_t top)
 {
-    /* { solution 3.1 */
+    /* { solution 3.5 */
     get_tss()->rsp[0] = top;
     /* } solution */
 }

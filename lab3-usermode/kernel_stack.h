@@ -12,8 +12,8 @@ struct process_kernel_stack {
 };
 
 /*
- * Must be called once, before the others and before the first address space is made: the kernel's own
- * tables get what all stacks have in common. ERROR_NO_FRAMES.
+ * Must be called once, before the others and before the first address space is made: the kernel's
+ * own tables get what all stacks have in common. ERROR_NO_FRAMES.
  */
 error_t kernel_stacks_init(void);
 
@@ -28,11 +28,11 @@ error_t kernel_stack_create(struct process_kernel_stack *stack);
 void kernel_stack_destroy(const struct process_kernel_stack *stack);
 
 /*
- * Show the stack from `bottom` up to `top` to a program's address space: the frames that the kernel's
- * own space has there, every page, for the kernel only. The processor pushes its frame on this
- * stack while the program's page tables are still in use. ERROR_NO_PAGE_TABLE if root is 0;
- * ERROR_NOT_MAPPED if the kernel's space lacks a page; the errors of map_page. On an error no page is
- * left mapped.
+ * Show the stack from `bottom` up to `top` to a program's address space: the frames that the
+ * kernel's own space has there, every page, for the kernel only. The processor pushes its frame on
+ * this stack while the program's page tables are still in use. ERROR_NO_PAGE_TABLE if root is 0;
+ * ERROR_NOT_MAPPED if the kernel's space lacks a page; the errors of map_page. On an error no page
+ * is left mapped.
  */
 error_t copy_kernel_stack_to_process(paddr_t root, vaddr_t bottom, vaddr_t top);
 

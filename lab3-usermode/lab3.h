@@ -1,5 +1,6 @@
 /*
- * lab3.h: the interface of lab 3: what the grader and the later labs rely on, beside lab1.h and lab2.h.
+ * lab3.h: the interface of lab 3: what the grader and the later labs rely on, beside lab1.h and
+ * lab2.h.
  *
  * The grader stops the machine at the functions that are marked with a *.
  */

@@ -2,6 +2,7 @@
 #ifndef SYSCALL_H
 #define SYSCALL_H
 
+#include "syscall_numbers.h"
 #include "types.h"
 
 /*
@@ -10,13 +11,15 @@
  */
 typedef int64_t (*syscall_t)(uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t);
 
-/* A function with fewer arguments as a syscall_t: it finds its own in their registers (psABI 3.2.3). */
+/* A function with fewer arguments as a syscall_t: it finds them in their registers all the same. */
 #define SYSCALL(function) ((syscall_t)(void (*)(void))(function))
+
+extern syscall_t syscall_table[SYSCALL_LIMIT];
 
 /* Let `function` serve the system call `number`, which is below SYSCALL_LIMIT. */
 void syscall_register(unsigned number, syscall_t function);
 
-/* Who serves it: for a number that nobody serves, or none that can be, a function that says -ENOSYS. */
+/* Who serves it: for a number that nobody serves, a function that says -ENOSYS. */
 syscall_t syscall_lookup(uint64_t number);
 
 #endif

@@ -57,9 +57,14 @@ static vaddr_t put_strings(struct builder *b, const char *const *list)
     return b->below;
 }
 
-/* Pointers to the strings of a list, which lie one behind the other from `string` on, and NULL. */
+/*
+ * Exercise 3.3 (10 points), first part. Put the pointers to the strings of a list, the first one
+ * lowest, and above them a NULL. put_strings has put the strings one behind the other, the first at
+ * `string`, each with its zero byte.
+ */
 static void put_pointers(struct builder *b, const char *const *list, vaddr_t string)
 {
+    /* { solution 3.3 */
     put_word(b, 0);
     vaddr_t end = string;
     for (size_t n = 0; list[n] != NULL; n++)
@@ -68,6 +73,7 @@ static void put_pointers(struct builder *b, const char *const *list, vaddr_t str
         end -= strlen(list[n]) + 1;
         put_word(b, end);
     }
+    /* } solution */
 }
 
 /* Where the program headers lie in the program's memory: in the segment that has them, or 0. */
@@ -95,6 +101,28 @@ static void put_auxiliary(struct builder *b, const struct elf_header *header)
     put(b, vector, sizeof(vector));
 }
 
+/*
+ * Exercise 3.3, second part. Put all that the psABI's figure 3.9 shows, from the top down: b->below
+ * goes from USER_STACK_TOP to what RSP starts with, which is the address of argc and a multiple of
+ * 16. Whatever has to be left free for that lies between the strings and the auxiliary vector.
+ */
+static void put_all(struct builder *b, const struct arguments *arguments, const void *program)
+{
+    /* { solution 3.3 */
+    vaddr_t environment = put_strings(b, arguments->envp);
+    vaddr_t strings = put_strings(b, arguments->argv);
+    size_t argc = count(arguments->argv);
+    size_t words = 1 + argc + 1 + count(arguments->envp) + 1;
+    b->below = round_down(b->below, 16);
+    if (words % 2 != 0) /* the auxiliary vector has entries of two words */
+        put_word(b, 0);
+    put_auxiliary(b, program);
+    put_pointers(b, arguments->envp, environment);
+    put_pointers(b, arguments->argv, strings);
+    put_word(b, argc);
+    /* } solution */
+}
+
 error_t user_stack_create(paddr_t root, const struct arguments *arguments, const void *program,
                           vaddr_t *pointer)
 {
@@ -103,18 +131,7 @@ error_t user_stack_create(paddr_t root, const struct arguments *arguments, const
     if (error != OK)
         return error;
     struct builder b = {.memory = phys_to_virt(frame), .below = USER_STACK_TOP};
-    vaddr_t environment = put_strings(&b, arguments->envp);
-    vaddr_t strings = put_strings(&b, arguments->argv);
-
-    /* From here on words only. RSP must end up a multiple of 16, so their number must be even. */
-    size_t argc = count(arguments->argv), words = argc + count(arguments->envp) + 3;
-    b.below = round_down(b.below, 16);
-    if (words % 2 != 0)
-        put_word(&b, 0);
-    put_auxiliary(&b, program);
-    put_pointers(&b, arguments->envp, environment);
-    put_pointers(&b, arguments->argv, strings);
-    put_word(&b, argc);
+    put_all(&b, arguments, program);
     *pointer = b.below;
     return b.full ? ERROR_ARGUMENTS : OK;
 }

@@ -16,14 +16,14 @@ extern user_fs_base
 section .text progbits alloc exec nowrite align=16
 bits 64
 
-; Exercise 3.4 (20 points). void enter_usermode(rdi entry, rsi stack, rdx cs, rcx ss). DS and ES get
+; Exercise 3.6 (20 points). void enter_usermode(rdi entry, rsi stack, rdx cs, rcx ss). DS and ES get
 ; the selector ss, FS and GS the null selector. FS_BASE is written after that, because loading FS
-; changes it on some processors, and after the frame has been pushed, because WRMSR takes
-; ECX, EDX and EAX for itself. The FPU starts from clean_fpu_state (FXRSTOR). Every general register is
-; 0 in ring 3: what a program finds in one, it has learnt about the kernel.
+; changes it on some processors, and after the frame has been pushed, because WRMSR takes ECX, EDX
+; and EAX for itself. The FPU starts from clean_fpu_state (FXRSTOR). Every general register is 0 in
+; ring 3: what a program finds in one, it has learnt about the kernel.
 global enter_usermode
 enter_usermode:
-; { solution 3.4
+; { solution 3.6
         mov     ds, ecx
         mov     es, ecx
         xor     eax, eax
@@ -60,8 +60,8 @@ enter_usermode:
         iretq
 ; } solution
 
-; The image that FXRSTOR loads (SDM vol. 1 table 10-2): everything empty and zero, all floating-point
-; exceptions masked, as the psABI wants it (3.2.1).
+; The image that FXRSTOR loads (SDM vol. 1 table 10-2): everything empty and zero, all
+; floating-point exceptions masked, as the psABI wants it (3.2.1).
 section .rodata progbits alloc noexec nowrite align=16
 clean_fpu_state:
         dw      0x037f                  ; x87 control word

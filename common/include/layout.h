@@ -59,6 +59,17 @@
 #define VECTOR_SYSCALL 0x80
 #define TIMER_HZ 100
 
+/* What assembly knows of C's structures: struct percpu, struct syscall_frame, struct tss. */
+#define PERCPU_KERNEL_RSP 0
+#define PERCPU_USER_RSP 8
+#define PERCPU_FRAME 16
+#define SYSCALL_FRAME_RIP 104
+#define SYSCALL_FRAME_RSP 120
+#define TSS_RSP0 4
+
+/* Lies in every boot-return record: no longer there, the record has been overwritten. */
+#define BOOT_CANARY_MAGIC 0xdeadbeefcafebabe
+
 /* QEMU's isa-debug-exit: writing v to the port ends QEMU with status (v << 1) | 1. */
 #define EXIT_PORT 0xf4
 #define EXIT_OK 0x10

@@ -79,6 +79,12 @@ static inline void ltr(uint16_t selector)
     __asm__ volatile("ltr %0" : : "r"(selector) : "memory");
 }
 
+/* Exchange GS_BASE and KERNEL_GS_BASE. */
+static inline void swapgs(void)
+{
+    __asm__ volatile("swapgs" : : : "memory");
+}
+
 static inline void cli(void)
 {
     __asm__ volatile("cli" : : : "memory");

@@ -65,6 +65,12 @@
 #define RFLAGS_AC 0x040000
 #define RFLAGS_ID 0x200000
 
+/*
+ * What SYSCALL must clear: CF PF AF ZF SF, TF (or the kernel is stepped), IF, DF, OF, IOPL, NT (or IRET
+ * faults), RF, AC (or SMAP is off) and ID. Linux clears the same.
+ */
+#define SFMASK_ALL 0x257fd5
+
 /* Page-table entries (SDM vol. 3A 4.5, tables 4-15 to 4-20). */
 #define PTE_PRESENT 0x001
 #define PTE_WRITABLE 0x002

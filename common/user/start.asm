@@ -29,7 +29,7 @@ system_call:
         mov     r10, r8
         mov     r8, r9
 enter_kernel:
-%ifdef SYSCALL_BY_INT80
+%ifdef SYSCALL_BY_INT80 ; lab.mk makes both
         int     0x80
 %else
         syscall

@@ -1,4 +1,4 @@
-/* rung.h: the small library of programs. It works on Linux as well: the system calls are the same. */
+/* rung.h: the small library of programs. Linux has the same system calls, so it works there too. */
 #ifndef RUNG_H
 #define RUNG_H
 
@@ -11,7 +11,13 @@ int main(int argc, char **argv, char **envp);
 long system_call(long number, ...);
 
 #define SYS_write 1
+#define SYS_brk 12
+#define SYS_sched_yield 24
+#define SYS_getpid 39
 #define SYS_exit 60
+#define SYS_arch_prctl 158
+
+#define ARCH_SET_FS 0x1002
 
 long write(int fd, const void *data, size_t size);
 void exit(int status) __attribute__((noreturn));

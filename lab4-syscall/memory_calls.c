@@ -1,0 +1,51 @@
+/* memory_calls.c: brk, which moves the end of a program's heap. */
+#include "address_space.h"
+#include "frames.h"
+#include "more_calls.h"
+#include "paging.h"
+#include "process.h"
+#include "syscall.h"
+
+#define HEAP_LIMIT (USER_STACK_LIMIT - PAGE_SIZE) /* a guard page below the stack */
+#define READ_WRITE (PTE_WRITABLE | PTE_NO_EXECUTE)
+
+static void unmap_pages(vaddr_t start, vaddr_t end)
+{
+    for (vaddr_t page = start; page < end; page += PAGE_SIZE) {
+        paddr_t frame;
+        if (unmap_page(current_process->root, page, &frame) == OK)
+            frame_free(frame);
+    }
+}
+
+/* Map [start, end), all of it or nothing. */
+static bool map_pages(vaddr_t start, vaddr_t end)
+{
+    for (vaddr_t page = start; page < end; page += PAGE_SIZE) {
+        paddr_t frame;
+        if (address_space_add_page(current_process->root, page, READ_WRITE, &frame) != OK) {
+            unmap_pages(start, page);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The new break; the old one if it cannot be as asked for, as Linux has it (brk(2), notes). */
+static int64_t sys_brk(vaddr_t wanted)
+{
+    struct process *process = current_process;
+    if (wanted < process->heap_start || wanted > HEAP_LIMIT)
+        return (int64_t)process->heap_end;
+    vaddr_t now = round_up(process->heap_end, PAGE_SIZE), then = round_up(wanted, PAGE_SIZE);
+    if (then > now && !map_pages(now, then))
+        return (int64_t)process->heap_end;
+    unmap_pages(then, now);
+    process->heap_end = wanted;
+    return (int64_t)wanted;
+}
+
+void memory_calls_init(void)
+{
+    syscall_register(SYS_brk, SYSCALL(sys_brk));
+}
