@@ -23,6 +23,8 @@ DIRECTORY := $(filter lab$(LAB)-%,$(LABS))
 #:   setup                                     install what is missing
 #:   doctor                                    every tool with its version: is it good enough?
 #:   run [LAB=n] [UEFI=1] [MEM=128M]           boot the lab in QEMU, its console on this terminal
+#:       [PROGRAM=file.elf ARGS="a b"]         from lab 3 on: with programs of your own
+#:       [CMDLINE=monitor]                     from lab 4 on: with the kernel's monitor
 #:       [CMDLINE=text] [QEMU_ARGS=text]       what the kernel is told, and what QEMU is told
 #:   clean                                     remove build/, where everything generated lies
 .PHONY: help setup doctor run kernel iso grade debug gdb diff clean
@@ -53,7 +55,7 @@ clean:
 #:   iso [LAB=n]                               only build: build/labN-name/kernel.elf and rung.iso
 #:   diff [LAB=n]                              what lab n adds to the lab before it
 kernel iso:
-	@$(MAKE) $(if $(V),,--silent) -C $(DIRECTORY) $@
+	@$(MAKE) $(if $(V),,--silent) -C $(DIRECTORY) $@ $(if $(PROGRAM),PROGRAM='$(abspath $(PROGRAM))')
 
 # The grader finds LAB, TEST, SEED, JOBS, FROM, CC and OPT in its environment, where make puts what
 # was given on the command line. Without LAB it grades every lab. It exits with 0, 1 or 2, of which

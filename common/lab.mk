@@ -167,15 +167,22 @@ $(BUILD)/kernel-probe.elf: $(OBJECTS) $(PROBE_OBJECTS) $(BUILD)/kernel.ld $(BUIL
 DATE  := 2023111422132000
 EPOCH := 1700000000
 GUID  := 52756e67-0000-4000-8000-00000000000$(LAB)
+# CMDLINE is the kernel's command line. PROGRAM names files that come along as modules, each under
+# its name without .elf; ARGS are the words behind it.
+MODULES := $(foreach file,$(PROGRAM),    module2 /boot/$(notdir $(file)) \
+    $(basename $(notdir $(file))) $(ARGS)\n)
+fill_in = sed 's|@CMDLINE@|$(CMDLINE)|; s|@MODULES@|$(MODULES)|' $<
+
 $(BUILD)/grub.cfg: $(COMMON)/grub.cfg FORCE
 	@mkdir -p $(@D)
-	@sed 's#@CMDLINE@#$(CMDLINE)#' $< | cmp -s - $@ || sed 's#@CMDLINE@#$(CMDLINE)#' $< > $@
+	@$(fill_in) | cmp -s - $@ || $(fill_in) > $@
 
-$(BUILD)/rung.iso: $(BUILD)/kernel.elf $(BUILD)/grub.cfg
+$(BUILD)/rung.iso: $(BUILD)/kernel.elf $(BUILD)/grub.cfg $(PROGRAM)
 	$(call SHOW,ISO,$@)
 	$(Q)rm -rf $(BUILD)/iso && mkdir -p $(BUILD)/iso/boot/grub
 	$(Q)objcopy --strip-all $(BUILD)/kernel.elf $(BUILD)/iso/boot/kernel.elf
 	$(Q)cp $(BUILD)/grub.cfg $(BUILD)/iso/boot/grub/grub.cfg
+	$(Q)$(if $(PROGRAM),cp $(PROGRAM) $(BUILD)/iso/boot/)
 	$(Q)SOURCE_DATE_EPOCH=$(EPOCH) grub-mkrescue -o $@ \
 	    --fonts= --themes= --locales= $(BUILD)/iso -- \
 	    -volume_date uuid $(DATE) -volume_date all_file_dates $(DATE) \

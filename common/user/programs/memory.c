@@ -3,21 +3,25 @@
 
 #define KIB 1024
 
-/* Use `depth` KiB of stack, and say how far down that was. */
-static uintptr_t dig(int depth)
+static uintptr_t deepest;
+
+/* Use at least `depth` KiB of stack, and note how far down that was. */
+static int dig(int depth)
 {
     volatile char hole[KIB];
     hole[0] = (char)depth;
-    return depth > 1 ? dig(depth - 1) + (uintptr_t)hole[0] - (uintptr_t)depth : (uintptr_t)hole;
+    deepest = (uintptr_t)&hole;
+    return depth > 1 ? dig(depth - 1) + hole[0] : 0;
 }
 
 int main(int argc, char **argv, char **envp)
 {
     (void)argv;
     (void)envp;
+    dig(600);
     print("stack: ");
-    print_decimal((long)((uintptr_t)&argc - dig(600)) / KIB);
-    print(" KiB deep\n");
+    print((uintptr_t)&argc - deepest >= 599 * KIB ? "600 KiB" : "not much");
+    print(" deep\n");
 
     long heap = system_call(SYS_brk, 0);
     if (system_call(SYS_brk, heap + 64 * KIB) != heap + 64 * KIB) {
