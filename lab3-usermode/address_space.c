@@ -5,6 +5,7 @@
 #include "kernel_space.h"
 #include "paging.h"
 #include "string.h"
+#include "user_frames.h"
 #include "window.h"
 
 error_t address_space_create(paddr_t *root)
@@ -27,7 +28,7 @@ static void free_table(paddr_t table, unsigned level)
         if (!pte_is_page(entries[i], level))
             free_table(pte_frame(entries[i]), level - 1);
         else if (entries[i] & PTE_USER)
-            frame_free(pte_frame(entries[i]));
+            user_frame_release(pte_frame(entries[i]));
     }
     frame_free(table);
 }

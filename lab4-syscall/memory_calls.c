@@ -1,10 +1,10 @@
 /* memory_calls.c: brk, which moves the end of a program's heap. */
 #include "address_space.h"
-#include "frames.h"
 #include "more_calls.h"
 #include "paging.h"
 #include "process.h"
 #include "syscall.h"
+#include "user_frames.h"
 
 #define HEAP_LIMIT (USER_STACK_LIMIT - PAGE_SIZE) /* a guard page below the stack */
 #define READ_WRITE (PTE_WRITABLE | PTE_NO_EXECUTE)
@@ -14,7 +14,7 @@ static void unmap_pages(vaddr_t start, vaddr_t end)
     for (vaddr_t page = start; page < end; page += PAGE_SIZE) {
         paddr_t frame;
         if (unmap_page(current_process->root, page, &frame) == OK)
-            frame_free(frame);
+            user_frame_release(frame);
     }
 }
 

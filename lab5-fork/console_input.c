@@ -1,0 +1,29 @@
+/* console_input.c: the receiving half of the serial port, asked at every tick while somebody waits. */
+#include "console_input.h"
+#include "errno.h"
+#include "scheduler.h"
+#include "x86.h"
+
+#define LINE_STATUS (COM1 + 5)
+#define DATA_READY 0x01
+
+static bool is_ready(void)
+{
+    return (inb(LINE_STATUS) & DATA_READY) != 0;
+}
+
+int64_t console_read(char *data, uint64_t size)
+{
+    uint64_t done = 0;
+    cli();
+    while (!is_ready()) {
+        if (!sleep_on(tick_channel)) {
+            sti();
+            return -EINTR;
+        }
+    }
+    while (done < size && is_ready())
+        data[done++] = (char)inb(COM1);
+    sti();
+    return (int64_t)done;
+}

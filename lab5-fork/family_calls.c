@@ -1,0 +1,157 @@
+/* family_calls.c: parents, children, and patience. */
+#include "family_calls.h"
+#include "errno.h"
+#include "fork.h"
+#include "not_written.h"
+#include "process.h"
+#include "scheduler.h"
+#include "syscall.h"
+#include "timer.h"
+#include "user_memory.h"
+#include "x86.h"
+
+#define WNOHANG 1
+#define WUNTRACED 2
+#define WCONTINUED 8
+#define SIGNAL_LIMIT 65 /* signals are 1 to 64 */
+#define NANOSECONDS 1000000000LL
+
+/* The number of the child; -EAGAIN without a place for it, -ENOMEM without memory. */
+static int64_t sys_fork(void)
+{
+    struct process *child;
+    cli();
+    error_t error = process_fork(&child);
+    if (error == OK)
+        make_ready(child);
+    sti();
+    if (error == OK)
+        return child->pid;
+    return error == ERROR_NO_PROCESS || error == ERROR_NO_STACK_SLOT ? -EAGAIN : -ENOMEM;
+}
+
+/*
+ * Exercise 5.5 (20 points). Look for a child of the running process: number `pid`, or any if pid is -1.
+ * Returns an ended one if there is any; *exists says whether there is one at all.
+ */
+static struct process *find_child(int pid, bool *exists)
+{
+    /* { solution 5.5 */
+    *exists = false;
+    for (unsigned i = 0; i < MAX_PROCESSES; i++) {
+        struct process *child = &process_table[i];
+        if (child->state == PROCESS_UNUSED || child->parent != current_process ||
+            (pid != -1 && child->pid != pid))
+            continue;
+        *exists = true;
+        if (child->state == PROCESS_ZOMBIE)
+            return child;
+    }
+    return NULL;
+    /* } solution */
+}
+
+/*
+ * Second part. pid_t wait4(pid_t pid, int *status, int options): wait for a child to end (sleep_on
+ * current_process: a child that ends wakes its parent) and free it. -ECHILD without such a child; with
+ * WNOHANG 0 instead of waiting; -EINTR if a signal ended the waiting; -EFAULT if `status` is
+ * neither 0 nor writable: the child is gone all the same, as on Linux. Interrupts must be off
+ * from the look at the children to the sleep, or a child's end could come between them.
+ */
+static int64_t wait_for_child(int pid, vaddr_t status, int options)
+{
+    /* { solution 5.5 */
+    bool exists;
+    struct process *child;
+    while ((child = find_child(pid, &exists)) == NULL) {
+        if (!exists)
+            return -ECHILD;
+        if (options & WNOHANG)
+            return 0;
+        if (!sleep_on(current_process))
+            return -EINTR;
+    }
+    int number = child->pid, how = child->status;
+    process_free(child);
+    if (status != 0 && copy_to_user(status, &how, sizeof(how)) != sizeof(how))
+        return -EFAULT;
+    return number;
+    /* } solution */
+}
+
+static int64_t sys_wait4(int pid, vaddr_t status, int options)
+{
+    if ((options & ~(WNOHANG | WUNTRACED | WCONTINUED)) != 0)
+        return -EINVAL;
+    if (pid == 0) /* any of the same process group: there is one only */
+        pid = -1;
+    cli();
+    int64_t result = wait_for_child(pid, status, options);
+    sti();
+    return result;
+}
+
+static int64_t sys_getppid(void)
+{
+    return current_process->parent != NULL ? current_process->parent->pid : 0;
+}
+
+/* There are no handlers: every signal but 0 ends a process. It does so itself, on its way out. */
+static int64_t sys_kill(int pid, int signal)
+{
+    if (signal < 0 || signal >= SIGNAL_LIMIT)
+        return -EINVAL;
+    struct process *process = process_find(pid);
+    if (process == NULL)
+        return -ESRCH;
+    if (signal == 0 || process->state == PROCESS_ZOMBIE)
+        return 0;
+    cli();
+    process->killed = signal;
+    if (process == current_process)
+        process_kill(signal);
+    if (process->state == PROCESS_BLOCKED)
+        make_ready(process);
+    sti();
+    return 0;
+}
+
+static int64_t sys_sched_yield(void)
+{
+    cli();
+    yield();
+    sti();
+    end_if_killed();
+    return 0;
+}
+
+static int64_t sys_nanosleep(vaddr_t request)
+{
+    int64_t time[2]; /* seconds, nanoseconds */
+    if (copy_from_user(time, request, sizeof(time)) != sizeof(time))
+        return -EFAULT;
+    if (time[0] < 0 || time[1] < 0 || time[1] >= NANOSECONDS)
+        return -EINVAL;
+    uint64_t ticks = (uint64_t)(time[1] + NANOSECONDS / TIMER_HZ - 1) / (NANOSECONDS / TIMER_HZ);
+    ticks = (uint64_t)time[0] > UINT64_MAX / TIMER_HZ / 2 ? UINT64_MAX / 2
+                                                          : ticks + (uint64_t)time[0] * TIMER_HZ;
+    uint64_t end = timer_ticks() + ticks;
+    int64_t result = 0;
+    cli();
+    while (timer_ticks() < end && result == 0)
+        if (!sleep_on(tick_channel))
+            result = -EINTR;
+    sti();
+    end_if_killed();
+    return result;
+}
+
+void family_calls_init(void)
+{
+    syscall_register(SYS_fork, SYSCALL(sys_fork));
+    syscall_register(SYS_wait4, SYSCALL(sys_wait4));
+    syscall_register(SYS_getppid, SYSCALL(sys_getppid));
+    syscall_register(SYS_kill, SYSCALL(sys_kill));
+    syscall_register(SYS_sched_yield, SYSCALL(sys_sched_yield));
+    syscall_register(SYS_nanosleep, SYSCALL(sys_nanosleep));
+}

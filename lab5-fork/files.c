@@ -1,0 +1,193 @@
+/* files.c: open files, and the system calls on them. */
+#include "files.h"
+#include "calls.h"
+#include "console_input.h"
+#include "errno.h"
+#include "pipe.h"
+#include "process.h"
+#include "serial.h"
+#include "syscall.h"
+#include "user_memory.h"
+
+#define OPEN_FILES 1024
+#define CHUNK 256
+#define COUNT_LIMIT 0x7ffff000 /* what Linux reads or writes at most in one call */
+
+enum file_kind { FILE_CLOSED, FILE_CONSOLE, FILE_PIPE_READ, FILE_PIPE_WRITE };
+
+/* An open file. fork and dup2 make more owners of the same one. */
+struct file {
+    enum file_kind kind;
+    unsigned owners;
+    struct pipe *pipe;
+};
+
+static struct file open_files[OPEN_FILES];
+static struct file console = {.kind = FILE_CONSOLE, .owners = 1}; /* never closed */
+
+static struct file *file_open(enum file_kind kind, struct pipe *pipe)
+{
+    for (unsigned i = 0; i < OPEN_FILES; i++) {
+        if (open_files[i].kind == FILE_CLOSED) {
+            open_files[i] = (struct file){kind, 1, pipe};
+            return &open_files[i];
+        }
+    }
+    return NULL;
+}
+
+static void file_close(struct file *file)
+{
+    if (--file->owners > 0)
+        return;
+    if (file->kind == FILE_PIPE_READ)
+        pipe_close_reader(file->pipe);
+    if (file->kind == FILE_PIPE_WRITE)
+        pipe_close_writer(file->pipe);
+    file->kind = FILE_CLOSED;
+}
+
+void files_open_console(struct file *files[MAX_FILES])
+{
+    for (int fd = 0; fd < 3; fd++) {
+        files[fd] = &console;
+        console.owners++;
+    }
+}
+
+void files_share(struct file *to[MAX_FILES], struct file *const from[MAX_FILES])
+{
+    for (int fd = 0; fd < MAX_FILES; fd++) {
+        to[fd] = from[fd];
+        if (to[fd] != NULL)
+            to[fd]->owners++;
+    }
+}
+
+void files_close_all(struct file *files[MAX_FILES])
+{
+    for (int fd = 0; fd < MAX_FILES; fd++) {
+        if (files[fd] != NULL)
+            file_close(files[fd]);
+        files[fd] = NULL;
+    }
+}
+
+static struct file *file_of(int fd)
+{
+    return fd >= 0 && fd < MAX_FILES ? current_process->files[fd] : NULL;
+}
+
+static int free_descriptor(int from)
+{
+    for (int fd = from; fd < MAX_FILES; fd++)
+        if (current_process->files[fd] == NULL)
+            return fd;
+    return -EMFILE;
+}
+
+/* One chunk; how much of it went, or an error. */
+static int64_t write_chunk(struct file *file, const char *chunk, uint64_t size)
+{
+    if (file->kind == FILE_PIPE_WRITE)
+        return pipe_write(file->pipe, chunk, size);
+    put_on_console(chunk, size);
+    return (int64_t)size;
+}
+
+static int64_t sys_write(int fd, vaddr_t buffer, uint64_t count)
+{
+    struct file *file = file_of(fd);
+    if (file == NULL || file->kind == FILE_PIPE_READ)
+        return -EBADF;
+    if (count > COUNT_LIMIT)
+        count = COUNT_LIMIT;
+    uint64_t done = 0;
+    while (done < count) {
+        char chunk[CHUNK];
+        uint64_t step = count - done < CHUNK ? count - done : CHUNK;
+        uint64_t copied = copy_from_user(chunk, buffer + done, step);
+        int64_t written = copied > 0 ? write_chunk(file, chunk, copied) : -EFAULT;
+        if (written < 0)
+            return done > 0 ? (int64_t)done : written;
+        done += (uint64_t)written;
+        if (copied < step)
+            break;
+    }
+    return (int64_t)done;
+}
+
+/* As much as is there, but at least something: that is waited for. 0 is the end of the file. */
+static int64_t sys_read(int fd, vaddr_t buffer, uint64_t count)
+{
+    struct file *file = file_of(fd);
+    if (file == NULL || file->kind == FILE_PIPE_WRITE)
+        return -EBADF;
+    char chunk[CHUNK];
+    uint64_t wanted = count < CHUNK ? count : CHUNK;
+    if (wanted == 0)
+        return 0;
+    int64_t got = file->kind == FILE_PIPE_READ ? pipe_read(file->pipe, chunk, wanted)
+                                               : console_read(chunk, wanted);
+    if (got > 0 && copy_to_user(buffer, chunk, (uint64_t)got) != (uint64_t)got)
+        return -EFAULT;
+    return got;
+}
+
+static int64_t sys_close(int fd)
+{
+    struct file *file = file_of(fd);
+    if (file == NULL)
+        return -EBADF;
+    current_process->files[fd] = NULL;
+    file_close(file);
+    return 0;
+}
+
+static int64_t sys_dup2(int from, int to)
+{
+    struct file *file = file_of(from);
+    if (file == NULL || to < 0 || to >= MAX_FILES)
+        return -EBADF;
+    if (from == to)
+        return to;
+    file->owners++;
+    sys_close(to);
+    current_process->files[to] = file;
+    return to;
+}
+
+static int64_t sys_pipe(vaddr_t address)
+{
+    int fds[2] = {free_descriptor(0), -EMFILE};
+    if (fds[0] >= 0)
+        fds[1] = free_descriptor(fds[0] + 1);
+    if (fds[1] < 0)
+        return -EMFILE;
+    struct pipe *pipe = pipe_create();
+    if (pipe == NULL)
+        return -ENOMEM;
+    struct file *reader = file_open(FILE_PIPE_READ, pipe);
+    struct file *writer = file_open(FILE_PIPE_WRITE, pipe);
+    bool ok = reader != NULL && writer != NULL;
+    if (!ok || copy_to_user(address, fds, sizeof(fds)) != sizeof(fds)) {
+        if (reader != NULL)
+            reader->kind = FILE_CLOSED;
+        if (writer != NULL)
+            writer->kind = FILE_CLOSED;
+        pipe_destroy(pipe);
+        return ok ? -EFAULT : -ENFILE;
+    }
+    current_process->files[fds[0]] = reader;
+    current_process->files[fds[1]] = writer;
+    return 0;
+}
+
+void file_calls_init(void)
+{
+    syscall_register(SYS_read, SYSCALL(sys_read));
+    syscall_register(SYS_write, SYSCALL(sys_write));
+    syscall_register(SYS_close, SYSCALL(sys_close));
+    syscall_register(SYS_dup2, SYSCALL(sys_dup2));
+    syscall_register(SYS_pipe, SYSCALL(sys_pipe));
+}

@@ -1,0 +1,26 @@
+/* pipe.h: bytes that go in at one end and come out at the other. */
+#ifndef PIPE_H
+#define PIPE_H
+
+#include "types.h"
+
+struct pipe;
+
+/* A pipe with one reader and one writer; NULL if there is no memory. */
+struct pipe *pipe_create(void);
+void pipe_destroy(struct pipe *pipe);
+
+/* An end is gone; with both, the pipe is too. */
+void pipe_close_reader(struct pipe *pipe);
+void pipe_close_writer(struct pipe *pipe);
+
+/*
+ * Write all of it, waiting for room; how much was written if a signal ended the waiting, -EINTR if
+ * that was nothing, -EPIPE if there is no reader.
+ */
+int64_t pipe_write(struct pipe *pipe, const char *data, uint64_t size);
+
+/* Read what is there, waiting for the first byte; 0 if there is none and no writer, or -EINTR. */
+int64_t pipe_read(struct pipe *pipe, char *data, uint64_t size);
+
+#endif

@@ -1,0 +1,158 @@
+/* process.c: the process table, and a process from its first moment to its last. */
+#include "process.h"
+#include "address_space.h"
+#include "boot_return.h"
+#include "kernel_space.h"
+#include "panic.h"
+#include "percpu.h"
+#include "scheduler.h"
+#include "string.h"
+#include "usermode.h"
+#include "x86.h"
+
+struct process *current_process;
+struct process process_table[MAX_PROCESSES];
+uint64_t user_fs_base;
+
+static int last_pid;
+static unsigned alive;
+static unsigned started;
+
+static struct process *first_process(void)
+{
+    return &process_table[0];
+}
+
+error_t process_allocate(struct process **process)
+{
+    for (unsigned i = 0; i < MAX_PROCESSES; i++) {
+        struct process *p = &process_table[i];
+        if (p->state != PROCESS_UNUSED)
+            continue;
+        memset(p, 0, sizeof(*p));
+        error_t error = kernel_stack_create(&p->kernel_stack);
+        if (error != OK)
+            return error;
+        p->pid = ++last_pid;
+        p->kernel_rsp = p->kernel_stack.top;
+        p->state = PROCESS_BLOCKED; /* on nothing: until somebody makes it ready */
+        alive++;
+        started++;
+        *process = p;
+        return OK;
+    }
+    return ERROR_NO_PROCESS;
+}
+
+void process_free(struct process *process)
+{
+    if (process->state != PROCESS_ZOMBIE)
+        alive--;
+    kernel_stack_destroy(&process->kernel_stack);
+    process->state = PROCESS_UNUSED;
+}
+
+struct process *process_find(int pid)
+{
+    for (unsigned i = 0; i < MAX_PROCESSES; i++)
+        if (process_table[i].state != PROCESS_UNUSED && process_table[i].pid == pid)
+            return &process_table[i];
+    return NULL;
+}
+
+unsigned processes_alive(void)
+{
+    return alive;
+}
+
+unsigned processes_started(void)
+{
+    return started;
+}
+
+error_t process_create(struct process **created, const char *name, const void *file, uint64_t size,
+                       const struct arguments *arguments)
+{
+    struct process *process;
+    error_t error = process_allocate(&process);
+    if (error != OK)
+        return error;
+    error = image_create(&process->image, name, file, size, arguments);
+    if (error != OK) {
+        process_free(process);
+        return error;
+    }
+    files_open_console(process->files);
+    *created = process;
+    return OK;
+}
+
+/* On the first process's kernel stack, where the way back to the boot context is kept. */
+static int64_t enter(void *argument)
+{
+    struct process *process = argument;
+    current_process = process;
+    user_fs_base = 0;
+    return enter_usermode_returnable(process->entry, process->stack_pointer, USER_CS, USER_SS,
+                                     process->root.raw, &percpu.kernel_rsp);
+}
+
+int process_run(struct process *first)
+{
+    first->state = PROCESS_RUNNING;
+    run_on_stack(first->kernel_stack.top, enter, first);
+    current_process = NULL;
+    int status = first->status;
+    for (unsigned i = 0; i < MAX_PROCESSES; i++) /* those that nobody has waited for */
+        if (process_table[i].state == PROCESS_ZOMBIE)
+            process_free(&process_table[i]);
+    return status;
+}
+
+/* Its children get the first process as their parent. That may be waiting just for them. */
+static void give_children_away(const struct process *parent)
+{
+    for (unsigned i = 0; i < MAX_PROCESSES; i++) {
+        struct process *child = &process_table[i];
+        if (child->state != PROCESS_UNUSED && child->parent == parent) {
+            child->parent = first_process();
+            if (child->state == PROCESS_ZOMBIE)
+                wakeup(first_process());
+        }
+    }
+}
+
+/*
+ * The end. All that the process had is given back, but its place in the table and the stack that we
+ * stand on: those wait until its parent has asked for the status (wait4), or until the end of all.
+ */
+static void end(int status) __attribute__((noreturn));
+static void end(int status)
+{
+    struct process *process = current_process;
+    cli();
+    percpu.frame = NULL;
+    write_cr3(kernel_root.raw);
+    address_space_destroy(process->root);
+    process->root = kernel_root;
+    files_close_all(process->files);
+    give_children_away(process);
+    process->status = status;
+    process->state = PROCESS_ZOMBIE;
+    if (process->parent != NULL)
+        wakeup(process->parent);
+    if (--alive == 0)
+        boot_return_to_kernel(status);
+    schedule();
+    panic("process %d runs after its end", process->pid);
+}
+
+void process_exit(int status)
+{
+    end((status & 0xff) << 8);
+}
+
+void process_kill(int signal)
+{
+    end(signal);
+}

@@ -1,0 +1,110 @@
+/* process.h: the process table. */
+#ifndef PROCESS_H
+#define PROCESS_H
+
+#include "error.h"
+#include "files.h"
+#include "kernel_stack.h"
+#include "types.h"
+#include "user_stack.h"
+
+#define MAX_PROCESSES 512
+#define NAME_SIZE 32
+
+enum process_state {
+    PROCESS_UNUSED,
+    PROCESS_READY,   /* in the queue of those that want to run */
+    PROCESS_RUNNING, /* current_process */
+    PROCESS_BLOCKED, /* waiting for wakeup(channel) */
+    PROCESS_ZOMBIE,  /* ended, and its parent has not asked how */
+};
+
+/* What belongs to ring 3 and is not on the kernel stack: it is exchanged on a switch. */
+struct user_state {
+    uint8_t fpu[512] __attribute__((aligned(16))); /* FXSAVE's image */
+    uint64_t fs_base, gs_base;
+    uint16_t ds, es, fs, gs;
+};
+
+/* What execve exchanges: a program in memory. */
+struct image {
+    char name[NAME_SIZE];
+    paddr_t root;
+    vaddr_t entry;
+    vaddr_t stack_pointer;
+    vaddr_t heap_start; /* the break lies from here on: the page behind the last segment */
+    vaddr_t heap_end;   /* the break */
+};
+
+struct process {
+    int pid;
+    enum process_state state;
+    struct process *parent; /* NULL for the first */
+    int status;             /* of a zombie, as wait4 gives it */
+    int killed;             /* a signal that will end it when it next leaves the kernel, or 0 */
+
+    union {
+        struct image image;
+        struct { /* the same, for what was written before there was execve */
+            char name[NAME_SIZE];
+            paddr_t root;
+            vaddr_t entry;
+            vaddr_t stack_pointer;
+            vaddr_t heap_start;
+            vaddr_t heap_end;
+        };
+    };
+    struct file *files[MAX_FILES];
+
+    struct process_kernel_stack kernel_stack;
+    uint64_t kernel_rsp;            /* where entries from ring 3 begin: TSS.rsp0 and percpu.kernel_rsp */
+    uint64_t switch_rsp;            /* where switch_stacks goes on, while it is not running */
+    struct syscall_frame *syscall;  /* percpu.frame, while it is not running */
+    struct trap_frame *int80;       /* of the system call by int 0x80 that is being served, or NULL */
+    struct user_state user;
+
+    const void *channel;  /* what a blocked one waits for */
+    struct process *next; /* in the queue */
+};
+
+extern struct process *current_process;
+extern struct process process_table[MAX_PROCESSES];
+
+/* A free place in the table, with a number and a kernel stack and nothing else. ERROR_NO_PROCESS. */
+error_t process_allocate(struct process **process);
+
+/* Give back what process_allocate gave. */
+void process_free(struct process *process);
+
+/* The process with this number; NULL if there is none, or only a place that is unused. */
+struct process *process_find(int pid);
+
+/*
+ * Make an address space with a program in it, ready to be entered. On an error everything is given back:
+ * those of address_space_create, load_elf, user_stack_create.
+ */
+error_t image_create(struct image *image, const char *name, const void *file, uint64_t size,
+                     const struct arguments *arguments);
+
+/*
+ * Make the first process of a program file, with the console as its files 0, 1 and 2. Errors of
+ * process_allocate and image_create: everything is given back.
+ */
+error_t process_create(struct process **process, const char *name, const void *file, uint64_t size,
+                       const struct arguments *arguments);
+
+/*
+ * Run the first process, and with it all that it forks, until the last of them has ended. Returns how
+ * the first one ended; then no process is left.
+ */
+int process_run(struct process *first);
+
+/* The running process ends: by itself, with a status, or because of what it did, by a signal. */
+void process_exit(int status) __attribute__((noreturn));
+void process_kill(int signal) __attribute__((noreturn));
+
+/* How many processes there are that have not ended, and how many there ever were. */
+unsigned processes_alive(void);
+unsigned processes_started(void);
+
+#endif

@@ -1,0 +1,163 @@
+/* scheduler.c: round robin. One queue, one processor, and a timer. */
+#include "scheduler.h"
+#include "gdt.h"
+#include "not_written.h"
+#include "percpu.h"
+#include "trap.h"
+#include "x86.h"
+
+const char tick_channel[1];
+
+/* switch.asm: store RSP in *from and go on at `to`. */
+void switch_stacks(uint64_t *from, uint64_t to);
+
+static struct process *first, *last;
+
+void make_ready(struct process *process)
+{
+    process->state = PROCESS_READY;
+    process->next = NULL;
+    if (first == NULL)
+        first = process;
+    else
+        last->next = process;
+    last = process;
+}
+
+static struct process *take_first(void)
+{
+    struct process *process = first;
+    if (process != NULL)
+        first = process->next;
+    return process;
+}
+
+#define READ_SELECTOR(name)                                                                        \
+    ({                                                                                             \
+        uint16_t selector;                                                                         \
+        __asm__ volatile("mov %%" #name ", %0" : "=r"(selector));                                  \
+        selector;                                                                                  \
+    })
+#define LOAD_SELECTOR(name, value) __asm__ volatile("mov %0, %%" #name : : "r"(value) : "memory")
+
+/*
+ * Exercise 5.4 (15 points), first part. Keep and put back what belongs to ring 3. The program's GS base is
+ * in KERNEL_GS_BASE. Selectors first, bases afterwards: to load a selector changes the base; for
+ * GS that must not be the kernel's, hence the two SWAPGS.
+ */
+void save_user_state(struct user_state *user)
+{
+    /* { solution 5.4 */
+    __asm__ volatile("fxsave64 %0" : "=m"(user->fpu));
+    user->fs_base = rdmsr(MSR_FS_BASE);
+    user->gs_base = rdmsr(MSR_KERNEL_GS_BASE);
+    user->ds = READ_SELECTOR(ds);
+    user->es = READ_SELECTOR(es);
+    user->fs = READ_SELECTOR(fs);
+    user->gs = READ_SELECTOR(gs);
+    /* } solution */
+}
+
+void load_user_state(const struct user_state *user)
+{
+    /* { solution 5.4 */
+    LOAD_SELECTOR(ds, user->ds);
+    LOAD_SELECTOR(es, user->es);
+    LOAD_SELECTOR(fs, user->fs);
+    swapgs();
+    LOAD_SELECTOR(gs, user->gs);
+    swapgs();
+    wrmsr(MSR_FS_BASE, user->fs_base);
+    wrmsr(MSR_KERNEL_GS_BASE, user->gs_base);
+    __asm__ volatile("fxrstor64 %0" : : "m"(user->fpu));
+    /* } solution */
+}
+
+/*
+ * Second part. Go on where `next` left off. Before its stack, everything that the processor uses must be
+ * its own: address space, TSS.rsp0 and percpu.kernel_rsp for its entries into the kernel,
+ * percpu.frame, and the user state. What is `current`'s must be kept first.
+ */
+static void switch_to(struct process *next)
+{
+    /* { solution 5.4 */
+    struct process *current = current_process;
+    save_user_state(&current->user);
+    current->kernel_rsp = percpu.kernel_rsp;
+    current->syscall = percpu.frame;
+
+    current_process = next;
+    next->state = PROCESS_RUNNING;
+    write_cr3(next->root.raw);
+    percpu.kernel_rsp = next->kernel_rsp;
+    percpu.frame = next->syscall;
+    set_kernel_stack(next->kernel_rsp);
+    load_user_state(&next->user);
+    switch_stacks(&current->switch_rsp, next->switch_rsp);
+    /* } solution */
+}
+
+void schedule(void)
+{
+    struct process *next;
+    while ((next = take_first()) == NULL) {
+        sti();
+        hlt();
+        cli();
+    }
+    if (next == current_process)
+        next->state = PROCESS_RUNNING;
+    else
+        switch_to(next);
+}
+
+void yield(void)
+{
+    make_ready(current_process);
+    schedule();
+}
+
+bool sleep_on(const void *channel)
+{
+    if (current_process->killed != 0)
+        return false;
+    current_process->channel = channel;
+    current_process->state = PROCESS_BLOCKED;
+    schedule();
+    current_process->channel = NULL;
+    return current_process->killed == 0;
+}
+
+void wakeup(const void *channel)
+{
+    for (unsigned i = 0; i < MAX_PROCESSES; i++) {
+        struct process *process = &process_table[i];
+        if (process->state == PROCESS_BLOCKED && process->channel == channel)
+            make_ready(process);
+    }
+}
+
+void end_if_killed(void)
+{
+    if (current_process->killed != 0)
+        process_kill(current_process->killed);
+}
+
+static trap_handler_t count_tick;
+
+/* Ring 0 is not preempted: there a process gives way of its own accord. */
+static void on_tick(struct trap_frame *frame)
+{
+    count_tick(frame);
+    wakeup(tick_channel);
+    if ((frame->cs & 3) != 3)
+        return;
+    end_if_killed();
+    yield();
+    end_if_killed();
+}
+
+void sched_init(void)
+{
+    count_tick = trap_register(VECTOR_TIMER, on_tick);
+}

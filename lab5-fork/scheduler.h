@@ -1,0 +1,41 @@
+/* scheduler.h: who runs next. */
+#ifndef SCHEDULER_H
+#define SCHEDULER_H
+
+#include "process.h"
+
+/* Interrupts must be off for all of these but sched_init. */
+
+/* Let it run when its turn comes: it joins the queue at its end. */
+void make_ready(struct process *process);
+
+/*
+ * Run somebody else: the first in the queue. Returns when it is the caller's turn again, at once if it
+ * is the only one; if nobody is ready, waits for an interrupt that changes that. A process that
+ * is killed meanwhile does not come back.
+ */
+void schedule(void);
+
+/* To the end of the queue, and somebody else's turn. */
+void yield(void);
+
+/* Wait for a wakeup of `channel`. Returns false if it was a signal that ended the waiting. */
+bool sleep_on(const void *channel);
+
+/* All that wait for it are ready. */
+void wakeup(const void *channel);
+
+/* If the process has been killed while it was in the kernel, this is its end. */
+void end_if_killed(void);
+
+/* Keep what belongs to ring 3 in the processor, and put it back. */
+void save_user_state(struct user_state *user);
+void load_user_state(const struct user_state *user);
+
+/* From now on the timer interrupts ring 3 to let others run, and wakes those that wait for time. */
+void sched_init(void);
+
+/* The channel that every tick of the timer wakes. */
+extern const char tick_channel[];
+
+#endif
