@@ -91,7 +91,7 @@ static uint64_t frame_limit(void)
     struct memory_region region;
     for (size_t i = 0; bootinfo_region(i, &region); i++) {
         struct range range = usable_range(&region);
-        if (range.end > end)
+        if (range.start < range.end && range.end > end)
             end = range.end;
     }
     return end >> PAGE_SHIFT;
@@ -143,8 +143,9 @@ static void fill_owned(void)
     }
     struct range reserved;
     for (size_t i = 0; reserved_range(i, &reserved); i++)
-        bitset_remove(&owned, reserved.start >> PAGE_SHIFT,
-                      round_up(reserved.end, PAGE_SIZE) >> PAGE_SHIFT);
+        if (reserved.start < reserved.end)
+            bitset_remove(&owned, reserved.start >> PAGE_SHIFT,
+                          round_up(reserved.end, PAGE_SIZE) >> PAGE_SHIFT);
     /* } solution */
 }
 

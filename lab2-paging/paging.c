@@ -88,18 +88,19 @@ static bool table_is_empty(paddr_t table)
     return true;
 }
 
-/* May the table that an entry of this level leads to be given back? See unmap_page. */
-static bool table_is_kept(vaddr_t address, unsigned level)
+/* The highest level of an entry whose table unmap_page may give back: see there. */
+static unsigned highest_given_back(vaddr_t address)
 {
-    return level == PTE_TOP_LEVEL && in_kernel_half(address);
+    return in_kernel_half(address) ? PTE_TOP_LEVEL - 1 : PTE_TOP_LEVEL;
 }
 
 /*
  * Exercise 2.5 (15 points), first part. Give back the tables on the way to `address` that are
- * empty, from the lowest up, except where table_is_kept; an entry that led to one becomes 0. The
- * root stays. Does nothing if the tables have members.
+ * empty, from the lowest up; an entry that led to one becomes 0. The tables that entries above
+ * level `top` lead to stay, and the root. Does nothing if the tables have members. The processor
+ * caches tables too (SDM vol. 3A 4.10.3), so in the end forget what it knows about the address.
  */
-static void free_empty_tables(paddr_t root, vaddr_t address)
+static void free_empty_tables(paddr_t root, vaddr_t address, unsigned top)
 {
     /* { solution 2.5 */
     pte_t *path[PTE_TOP_LEVEL + 1]; /* by level: the entries that lead to a table */
@@ -110,12 +111,11 @@ static void free_empty_tables(paddr_t root, vaddr_t address)
             break;
         table = pte_frame(*path[level]);
     }
-    for (level++; level <= PTE_TOP_LEVEL; level++) {
-        if (table_is_kept(address, level) || !table_is_empty(pte_frame(*path[level])))
-            return;
+    for (level++; level <= top && table_is_empty(pte_frame(*path[level])); level++) {
         frame_free(pte_frame(*path[level]));
         *path[level] = 0;
     }
+    invlpg(address);
     /* } solution */
 }
 
@@ -137,7 +137,7 @@ static error_t check_mapping(vaddr_t address, paddr_t frame, uint64_t flags, uin
         return ERROR_UNALIGNED;
     if (address < USER_START)
         return ERROR_PAGE_ZERO;
-    if (!in_kernel_half(address) && address >= USER_END)
+    if (!in_kernel_half(address) && address + size > USER_END)
         return ERROR_NOT_USER;
     if ((frame.raw & ~PTE_FRAME_MASK) != 0)
         return ERROR_PHYSICAL_RANGE;
@@ -146,28 +146,30 @@ static error_t check_mapping(vaddr_t address, paddr_t frame, uint64_t flags, uin
 
 /*
  * Exercise 2.4, second part. Put the entry of `level` for `address` in its place, making the tables
- * on the way. Addresses and flags have been checked. If an entry is there, or a large page on the
- * way: ERROR_ALREADY_MAPPED. Whatever the error, tables that were made in vain are given back.
- * There is nothing to flush: no processor keeps a translation for a page that is not present (SDM
- * vol. 3A 4.10.2.3), so whoever removed one had to flush it then.
+ * on the way. Addresses and flags have been checked. If a page is there, of whatever size, or the
+ * table of smaller ones: ERROR_ALREADY_MAPPED. On an error nothing has changed: free_empty_tables
+ * gives back what was made in vain, up to the entry that was the first not present. There is nothing
+ * to flush for the new page: no processor keeps a translation for one that is not present (SDM vol.
+ * 3A 4.10.2.3), so whoever removed one had to flush it then.
  */
 static error_t place(paddr_t root, vaddr_t address, pte_t value, unsigned level)
 {
     /* { solution 2.4 */
-    error_t error = OK;
+    unsigned top;
+    pte_t *entry = walk(root, address, &top);
+    if (pte_present(*entry) || top < level)
+        return ERROR_ALREADY_MAPPED;
+
     paddr_t table = root;
-    for (unsigned l = PTE_TOP_LEVEL; l > level && error == OK; l--) {
-        pte_t *entry = &table_at(table)[pte_index(address, l)];
-        error = ensure_table_present(entry, !in_kernel_half(address), &table);
+    for (unsigned l = PTE_TOP_LEVEL; l > level; l--) {
+        entry = &table_at(table)[pte_index(address, l)];
+        error_t error = ensure_table_present(entry, !in_kernel_half(address), &table);
+        if (error != OK) {
+            free_empty_tables(root, address, top);
+            return error;
+        }
     }
-    pte_t *entry = &table_at(table)[pte_index(address, level)];
-    if (error == ERROR_LARGE_PAGE || (error == OK && *entry != 0))
-        error = ERROR_ALREADY_MAPPED;
-    if (error != OK) {
-        free_empty_tables(root, address);
-        return error;
-    }
-    *entry = value;
+    table_at(table)[pte_index(address, level)] = value;
     return OK;
     /* } solution */
 }
@@ -240,7 +242,9 @@ static error_t walk_to_page(paddr_t root, vaddr_t address, pte_t **entry)
         error_t error = split_large_page(*entry, level);
         if (error != OK)
             return error;
-        invlpg(address); /* one is enough for the whole large page (SDM vol. 3A 4.10.4.1) */
+        if (!in_kernel_half(address))
+            **entry |= PTE_USER; /* tables permit, pages decide */
+        invlpg(address);         /* one is enough for the whole large page (SDM vol. 3A 4.10.4.1) */
     }
 }
 
@@ -254,8 +258,8 @@ error_t unmap_page(paddr_t root, vaddr_t address, paddr_t *frame)
         return error;
     *frame = pte_frame(*entry);
     *entry = 0;
-    free_empty_tables(root, address);
-    invlpg(address); /* after the tables too are gone: the processor caches those as well */
+    invlpg(address);
+    free_empty_tables(root, address, highest_given_back(address));
     return OK;
     /* } solution */
 }

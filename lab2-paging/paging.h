@@ -34,7 +34,8 @@ error_t ensure_table_present(pte_t *entry, bool user, paddr_t *table);
  *
  * Errors, in this order of precedence, and nothing is changed then, tables included:
  *   ERROR_NOT_CANONICAL, ERROR_UNALIGNED (either address), ERROR_PAGE_ZERO (below USER_START),
- *   ERROR_NOT_USER (in the low half, but not below USER_END), ERROR_PHYSICAL_RANGE (2^52 or more),
+ *   ERROR_NOT_USER (in the low half, but not all of it below USER_END), ERROR_PHYSICAL_RANGE (2^52
+ *   or more),
  *   ERROR_FLAGS (any other flag, PTE_USER in the kernel's half, writable and executable at once),
  *   ERROR_ALREADY_MAPPED (by a page of any size), ERROR_NO_FRAMES.
  */
@@ -59,8 +60,8 @@ unsigned largest_page_level(void);
 error_t unmap_page(paddr_t root, vaddr_t address, paddr_t *frame);
 
 /*
- * Give the 4 KiB page at `address` other flags, the same as map_page takes and with the same
- * ERROR_FLAGS. A large page is split first. ERROR_NOT_CANONICAL, ERROR_UNALIGNED, ERROR_NOT_MAPPED,
+ * Give the 4 KiB page at `address` other flags, the same as map_page takes and, before all else,
+ * with the same ERROR_FLAGS. A large page is split first. ERROR_NOT_CANONICAL, ERROR_UNALIGNED, ERROR_NOT_MAPPED,
  * ERROR_NO_FRAMES.
  */
 error_t protect_page(paddr_t root, vaddr_t address, uint64_t flags);

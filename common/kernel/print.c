@@ -64,21 +64,21 @@ static void put_number(struct sink *sink, const struct spec *spec, uint64_t valu
         pad(sink, ' ', length, spec->width);
 }
 
-static size_t read_number(const char **format)
+static int read_number(const char **format)
 {
-    size_t number = 0;
+    int number = 0;
     for (; **format >= '0' && **format <= '9'; (*format)++)
-        number = number * 10 + (size_t)(**format - '0');
+        number = number * 10 + (**format - '0');
     return number;
 }
 
-static size_t read_width(const char **format, va_list *args)
+/* A width or precision: digits, or a * for an argument. */
+static int read_count(const char **format, va_list *args)
 {
     if (**format != '*')
         return read_number(format);
     (*format)++;
-    int width = va_arg(*args, int);
-    return width > 0 ? (size_t)width : 0;
+    return va_arg(*args, int);
 }
 
 static struct spec read_spec(const char **format, va_list *args)
@@ -94,10 +94,13 @@ static struct spec read_spec(const char **format, va_list *args)
         else
             break;
     }
-    spec.width = read_width(format, args);
+    int width = read_count(format, args);
+    spec.left |= width < 0; /* as C has it */
+    spec.width = (size_t)(width < 0 ? -(int64_t)width : width);
     if (**format == '.') {
         (*format)++;
-        spec.precision = read_width(format, args);
+        int precision = read_count(format, args);
+        spec.precision = precision < 0 ? SIZE_MAX : (size_t)precision;
     }
     for (; **format == 'l' || **format == 'z'; (*format)++)
         spec.longs++;
@@ -114,7 +117,8 @@ static int64_t signed_argument(const struct spec *spec, va_list *args)
     return spec->longs > 0 ? va_arg(*args, long) : va_arg(*args, int);
 }
 
-static void convert(struct sink *sink, const struct spec *spec, char conversion, va_list *args)
+/* Print one argument; false if there is no such conversion. */
+static bool convert(struct sink *sink, const struct spec *spec, char conversion, va_list *args)
 {
     static const char lower[] = "0123456789abcdef", upper[] = "0123456789ABCDEF";
     switch (conversion) {
@@ -123,39 +127,42 @@ static void convert(struct sink *sink, const struct spec *spec, char conversion,
         int64_t value = signed_argument(spec, args);
         uint64_t magnitude = value < 0 ? -(uint64_t)value : (uint64_t)value;
         put_number(sink, spec, magnitude, 10, value < 0 ? "-" : "", lower);
-        return;
+        return true;
     }
     case 'u':
         put_number(sink, spec, unsigned_argument(spec, args), 10, "", lower);
-        return;
+        return true;
     case 'x':
-        put_number(sink, spec, unsigned_argument(spec, args), 16, spec->prefix ? "0x" : "", lower);
-        return;
-    case 'X':
-        put_number(sink, spec, unsigned_argument(spec, args), 16, spec->prefix ? "0X" : "", upper);
-        return;
+    case 'X': {
+        uint64_t value = unsigned_argument(spec, args);
+        bool small = conversion == 'x', prefix = spec->prefix && value != 0;
+        put_number(sink, spec, value, 16,
+                   !prefix ? ""
+                   : small ? "0x"
+                           : "0X",
+                   small ? lower : upper);
+        return true;
+    }
     case 'p':
         put_number(sink, spec, (uintptr_t)va_arg(*args, void *), 16, "0x", lower);
-        return;
+        return true;
     case 'c': {
         char c = (char)va_arg(*args, int);
         put_text(sink, spec, &c, 1);
-        return;
+        return true;
     }
     case 's': {
         const char *text = va_arg(*args, const char *);
         if (text == NULL)
             text = "(null)";
         put_text(sink, spec, text, strnlen(text, spec->precision));
-        return;
+        return true;
     }
     case '%':
         put(sink, '%');
-        return;
+        return true;
     default:
-        put(sink, '%');
-        put(sink, conversion);
-        return;
+        return false;
     }
 }
 
@@ -168,11 +175,13 @@ static void print(struct sink *sink, const char *format, va_list args)
             put(sink, *format++);
             continue;
         }
-        format++;
+        const char *start = format++;
         struct spec spec = read_spec(&format, &rest);
-        if (*format == '\0')
-            break;
-        convert(sink, &spec, *format++, &rest);
+        bool known = convert(sink, &spec, *format, &rest);
+        if (*format != '\0')
+            format++;
+        while (!known && start < format)
+            put(sink, *start++);
     }
     va_end(rest);
 }
