@@ -58,10 +58,23 @@ kernel iso:
 	@$(MAKE) $(if $(V),,--silent) -C $(DIRECTORY) $@ $(if $(PROGRAM),PROGRAM='$(abspath $(PROGRAM))')
 
 # The grader finds LAB, TEST, SEED, JOBS, FROM, CC and OPT in its environment, where make puts what
-# was given on the command line. Without LAB it grades every lab. It exits with 0, 1 or 2, of which
-# make can only pass on the 0: to make every failure is a 2. Machines call tools/python -m grade.
-grade:
-	@$(PYTHON) -m grade
+# was given on the command line. Without LAB it grades every lab.
+#
+# Lost points are status 1, and a run that could not grade is 2; but a recipe that fails is always a
+# 2 to make. Only when it is asked a question (-q: is this up to date?) is its answer 1: no. So it is
+# asked: `graded` runs all the same, because of its +, and `grade` is out of date if points were lost.
+ifeq ($(filter-out setup doctor grade,$(or $(MAKECMDGOALS),help)),)
+ifneq ($(filter grade,$(MAKECMDGOALS)),)
+MAKEFLAGS += --question
+endif
+endif
+STATUS := build/grade.status
+.PHONY: graded
+graded:
+	+@mkdir -p build; $(PYTHON) -m grade; status=$$?; echo $$status > $(STATUS); \
+	    [ $$status -le 1 ] || exit $$status
+grade: graded
+	$(if $(filter-out 0,$(shell cat $(STATUS))),@exit 1)
 
 ifdef TEST
 debug:
