@@ -18,7 +18,7 @@ uint64_t console_bytes_written(void)
 #define CHUNK 256
 #define WRITE_LIMIT 0x7ffff000 /* what Linux writes at most in one call */
 
-static void put_on_console(const char *text, uint64_t size)
+void put_on_console(const char *text, uint64_t size)
 {
     for (uint64_t i = 0; i < size; i++)
         serial_putc(text[i]);

@@ -7,6 +7,9 @@
 /* How many bytes programs have written to the console so far. */
 uint64_t console_bytes_written(void);
 
+/* Send what a program writes to the serial port. */
+void put_on_console(const char *text, uint64_t size);
+
 /* Register write and exit. */
 void calls_init(void);
 

@@ -55,7 +55,8 @@ static error_t clone_table(paddr_t from, paddr_t to, unsigned level, unsigned en
 error_t clone_address_space(paddr_t parent, paddr_t child)
 {
     error_t error = clone_table(parent, child, PTE_TOP_LEVEL, PTE_ENTRIES / 2);
-    write_cr3(parent.raw); /* pages of the parent have become read-only: forget what the TLB holds */
+    write_cr3(
+        parent.raw); /* pages of the parent have become read-only: forget what the TLB holds */
     return error;
 }
 

@@ -17,10 +17,24 @@ static void capture_syscall(struct fork_child_registers *r, const struct syscall
 {
     /* { solution 5.2 */
     *r = (struct fork_child_registers){
-        .rip = f->rcx, .rsp = f->rsp, .rflags = f->r11, .rax = 0,      .rbx = f->rbx,
-        .rcx = f->rcx, .rdx = f->rdx, .rsi = f->rsi,    .rdi = f->rdi, .rbp = f->rbp,
-        .r8 = f->r8,   .r9 = f->r9,   .r10 = f->r10,    .r11 = f->r11, .r12 = f->r12,
-        .r13 = f->r13, .r14 = f->r14, .r15 = f->r15,
+        .rip = f->rcx,
+        .rsp = f->rsp,
+        .rflags = f->r11,
+        .rax = 0,
+        .rbx = f->rbx,
+        .rcx = f->rcx,
+        .rdx = f->rdx,
+        .rsi = f->rsi,
+        .rdi = f->rdi,
+        .rbp = f->rbp,
+        .r8 = f->r8,
+        .r9 = f->r9,
+        .r10 = f->r10,
+        .r11 = f->r11,
+        .r12 = f->r12,
+        .r13 = f->r13,
+        .r14 = f->r14,
+        .r15 = f->r15,
     };
     /* } solution */
 }
@@ -28,10 +42,24 @@ static void capture_syscall(struct fork_child_registers *r, const struct syscall
 static void capture_int80(struct fork_child_registers *r, const struct trap_frame *f)
 {
     *r = (struct fork_child_registers){
-        .rip = f->rip, .rsp = f->rsp, .rflags = f->rflags, .rax = 0,      .rbx = f->rbx,
-        .rcx = f->rcx, .rdx = f->rdx, .rsi = f->rsi,       .rdi = f->rdi, .rbp = f->rbp,
-        .r8 = f->r8,   .r9 = f->r9,   .r10 = f->r10,       .r11 = f->r11, .r12 = f->r12,
-        .r13 = f->r13, .r14 = f->r14, .r15 = f->r15,
+        .rip = f->rip,
+        .rsp = f->rsp,
+        .rflags = f->rflags,
+        .rax = 0,
+        .rbx = f->rbx,
+        .rcx = f->rcx,
+        .rdx = f->rdx,
+        .rsi = f->rsi,
+        .rdi = f->rdi,
+        .rbp = f->rbp,
+        .r8 = f->r8,
+        .r9 = f->r9,
+        .r10 = f->r10,
+        .r11 = f->r11,
+        .r12 = f->r12,
+        .r13 = f->r13,
+        .r14 = f->r14,
+        .r15 = f->r15,
     };
 }
 

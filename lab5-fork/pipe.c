@@ -10,7 +10,8 @@
 #define BUFFER (PAGE_SIZE - 32)
 
 struct pipe {
-    uint64_t written, taken; /* bytes since the beginning; their difference is what lies in buffer */
+    uint64_t written,
+        taken; /* bytes since the beginning; their difference is what lies in buffer */
     paddr_t frame;
     bool has_reader, has_writer;
     char buffer[BUFFER];

@@ -57,10 +57,10 @@ struct process {
     struct file *files[MAX_FILES];
 
     struct process_kernel_stack kernel_stack;
-    uint64_t kernel_rsp;            /* where entries from ring 3 begin: TSS.rsp0 and percpu.kernel_rsp */
-    uint64_t switch_rsp;            /* where switch_stacks goes on, while it is not running */
-    struct syscall_frame *syscall;  /* percpu.frame, while it is not running */
-    struct trap_frame *int80;       /* of the system call by int 0x80 that is being served, or NULL */
+    uint64_t kernel_rsp; /* where entries from ring 3 begin: TSS.rsp0 and percpu.kernel_rsp */
+    uint64_t switch_rsp; /* where switch_stacks goes on, while it is not running */
+    struct syscall_frame *syscall; /* percpu.frame, while it is not running */
+    struct trap_frame *int80; /* of the system call by int 0x80 that is being served, or NULL */
     struct user_state user;
 
     const void *channel;  /* what a blocked one waits for */

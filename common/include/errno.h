@@ -16,7 +16,9 @@
 #define EACCES 13
 #define EFAULT 14
 #define EINVAL 22
+#define ENFILE 23
 #define EMFILE 24
+#define ENAMETOOLONG 36
 #define EPIPE 32
 #define ENOSYS 38
 

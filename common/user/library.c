@@ -12,6 +12,54 @@ void exit(int status)
         system_call(SYS_exit, status);
 }
 
+long read(int fd, void *data, size_t size)
+{
+    return system_call(SYS_read, fd, data, size);
+}
+
+int close(int fd)
+{
+    return (int)system_call(SYS_close, fd);
+}
+
+int dup2(int from, int to)
+{
+    return (int)system_call(SYS_dup2, from, to);
+}
+
+int pipe(int fds[2])
+{
+    return (int)system_call(SYS_pipe, fds);
+}
+
+int getpid(void)
+{
+    return (int)system_call(SYS_getpid);
+}
+
+int fork(void)
+{
+    return (int)system_call(SYS_fork);
+}
+
+int execve(const char *path, char *const argv[], char *const envp[])
+{
+    return (int)system_call(SYS_execve, path, argv, envp);
+}
+
+int wait4(int pid, int *status, int options)
+{
+    return (int)system_call(SYS_wait4, pid, status, options, 0L);
+}
+
+int same(const char *a, const char *b)
+{
+    for (; *a == *b; a++, b++)
+        if (*a == '\0')
+            return 1;
+    return 0;
+}
+
 size_t length(const char *text)
 {
     size_t n = 0;

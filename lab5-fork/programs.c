@@ -1,0 +1,128 @@
+/* programs.c: the programs that there are, and running them one after the other. */
+#include "programs.h"
+#include "bootinfo.h"
+#include "calls.h"
+#include "print.h"
+#include "process.h"
+#include "string.h"
+#include "window.h"
+
+#define LINE_LIMIT 256
+#define ARGUMENT_LIMIT 16
+#define BASELINE_BYTES 49
+
+/* embedded.asm: a list that ends with a name of NULL. */
+struct embedded {
+    const char *name;
+    const char *start;
+    const char *end;
+};
+extern const struct embedded embedded_baseline, embedded_programs[];
+
+static struct program from_embedded(const struct embedded *e)
+{
+    return (struct program){e->start, (uint64_t)(e->end - e->start), e->name};
+}
+
+static size_t module_count(void)
+{
+    struct boot_module module;
+    size_t count = 0;
+    while (bootinfo_module(count, &module))
+        count++;
+    return count;
+}
+
+bool programs_get(size_t index, struct program *program)
+{
+    struct boot_module module;
+    if (bootinfo_module(index, &module)) {
+        *program = (struct program){phys_to_virt(paddr(module.start)), module.end - module.start,
+                                    module.command_line};
+        return true;
+    }
+    index -= module_count();
+    for (size_t i = 0; i <= index; i++)
+        if (embedded_programs[i].name == NULL)
+            return false;
+    *program = from_embedded(&embedded_programs[index]);
+    return true;
+}
+
+bool programs_find(const char *name, struct program *program)
+{
+    size_t length = strlen(name);
+    for (size_t i = 0; programs_get(i, program); i++) {
+        const char *line = program->line;
+        if (strncmp(line, name, length) == 0 && (line[length] == ' ' || line[length] == '\0'))
+            return true;
+    }
+    return false;
+}
+
+/* Cut a line into words at its blanks; argv gets them, and a NULL. */
+static void split(char *line, const char *argv[ARGUMENT_LIMIT + 1])
+{
+    size_t argc = 0;
+    while (argc < ARGUMENT_LIMIT) {
+        while (*line == ' ')
+            line++;
+        if (*line == '\0')
+            break;
+        argv[argc++] = line;
+        while (*line != ' ' && *line != '\0')
+            line++;
+        if (*line == ' ')
+            *line++ = '\0';
+    }
+    argv[argc] = NULL;
+}
+
+static void print_end(const char *name, int pid, int status)
+{
+    if (status & 0x7f)
+        kprintf("process %d %s: ended by signal %d\n", pid, name, status & 0x7f);
+    else
+        kprintf("process %d %s: exited with status %d\n", pid, name, status >> 8 & 0xff);
+}
+
+int programs_run_one(const struct program *program)
+{
+    static const char *const envp[] = {NULL};
+    char line[LINE_LIMIT] = {0};
+    const char *argv[ARGUMENT_LIMIT + 1];
+    memcpy(line, program->line, strnlen(program->line, LINE_LIMIT - 1));
+    split(line, argv);
+    if (argv[0] == NULL)
+        argv[0] = "program";
+
+    struct process *process;
+    const struct arguments arguments = {argv, envp};
+    error_t error = process_create(&process, argv[0], program->file, program->size, &arguments);
+    if (error != OK) {
+        kprintf("process %s: cannot be started: %s\n", argv[0], error_words(error));
+        return -1;
+    }
+    int pid = process->pid;
+    int status = process_run(process);
+    print_end(argv[0], pid, status);
+    return status;
+}
+
+bool programs_baseline(void)
+{
+    kprintf("=== CRITICAL BASELINE TEST: Direct Hello World Execution ===\n");
+    struct program baseline = from_embedded(&embedded_baseline);
+    uint64_t written = console_bytes_written();
+    int status = programs_run_one(&baseline);
+    written = console_bytes_written() - written;
+    kprintf("BASELINE: status %#x, %lu bytes written\n", (unsigned)status, written);
+    return status == 0 && written == BASELINE_BYTES;
+}
+
+void programs_run(void)
+{
+    struct program program;
+    if (programs_get(0, &program))
+        programs_run_one(&program);
+}
