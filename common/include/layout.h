@@ -67,6 +67,27 @@
 #define SYSCALL_FRAME_RSP 120
 #define TSS_RSP0 4
 
+/*
+ * The entry area of lab 6: all of the kernel that a program's page tables show. Its pages, from the
+ * lowest: code (2), IDT, GDT and TSS, struct percpu, guard, entry stack, guard, NMI's stack (2),
+ * guard, double fault's (2), guard, machine check's, and the last page of all, which stays empty.
+ */
+#define TRAMPOLINE_VADDR 0xffffffffffff0000
+#define ENTRY_CODE_PAGES 2
+#define ENTRY_IDT 0xffffffffffff2000
+#define ENTRY_GDT 0xffffffffffff3000
+#define ENTRY_TSS 0xffffffffffff3100
+#define ENTRY_PERCPU 0xffffffffffff4000
+#define ENTRY_STACK_TOP 0xffffffffffff7000
+#define ENTRY_NMI_TOP 0xffffffffffffa000
+#define ENTRY_DOUBLE_FAULT_TOP 0xffffffffffffd000
+#define ENTRY_MACHINE_CHECK_TOP 0xfffffffffffff000
+#define ENTRY_PAGES 16
+#define PERCPU_SCRATCH 24
+
+/* A process's shadow table lies behind its own, both in one aligned pair: they differ in this bit. */
+#define SHADOW_BIT 0x1000
+
 /* Lies in every boot-return record: no longer there, the record has been overwritten. */
 #define BOOT_CANARY_MAGIC 0xdeadbeefcafebabe
 

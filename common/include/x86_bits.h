@@ -30,6 +30,8 @@
 #define CR4_SMAP 0x00200000
 
 /* Model-specific registers (SDM vol. 4, table 2-2) and the bits of EFER (vol. 3A 2.2.1). */
+#define MSR_ARCH_CAPABILITIES 0x10a
+#define ARCH_CAPABILITIES_RDCL_NO 0x001
 #define MSR_EFER 0xc0000080
 #define MSR_STAR 0xc0000081
 #define MSR_LSTAR 0xc0000082
@@ -47,6 +49,7 @@
 #define CPUID_FEATURES_EBX_SMEP 0x00000080
 #define CPUID_FEATURES_EBX_SMAP 0x00100000
 #define CPUID_FEATURES_ECX_UMIP 0x00000004
+#define CPUID_FEATURES_EDX_ARCH_CAPABILITIES 0x20000000
 #define CPUID_EXTENDED_MAX 0x80000000
 #define CPUID_EXTENDED_FEATURES 0x80000001
 #define CPUID_EXTENDED_EDX_NX 0x00100000
@@ -82,6 +85,7 @@
 #define PTE_LARGE 0x080
 #define PTE_GLOBAL 0x100
 #define PTE_COW 0x200 /* ours: the processor ignores bits 9 to 11 */
+#define PTE_PAIR 0x400 /* ours, in the last entry of a level-4 table: a shadow lies behind it */
 #define PTE_NO_EXECUTE 0x8000000000000000
 #define PTE_FRAME_MASK 0x000ffffffffff000
 

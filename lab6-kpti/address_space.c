@@ -1,0 +1,64 @@
+/* address_space.c: the page tables of one program, from the first to the last frame. */
+#include "address_space.h"
+#include "frames.h"
+#include "kernel_half.h"
+#include "kernel_space.h"
+#include "kpti.h"
+#include "paging.h"
+#include "string.h"
+#include "user_frames.h"
+#include "window.h"
+
+error_t address_space_create(paddr_t *root)
+{
+    error_t error = kpti_allocate_pair(root);
+    if (error != OK)
+        return error;
+    memset(phys_to_virt(*root), 0, PAGE_SIZE);
+    share_kernel_half(*root);
+    kpti_create_shadow_tables(*root);
+    return OK;
+}
+
+/* Free a table and all that hangs below it; of the pages only those that ring 3 may use. */
+static void free_table(paddr_t table, unsigned level)
+{
+    const pte_t *entries = phys_to_virt(table);
+    for (unsigned i = 0; i < PTE_ENTRIES; i++) {
+        if (!pte_present(entries[i]))
+            continue;
+        if (!pte_is_page(entries[i], level))
+            free_table(pte_frame(entries[i]), level - 1);
+        else if (entries[i] & PTE_USER)
+            user_frame_release(pte_frame(entries[i]));
+    }
+    frame_free(table);
+}
+
+/* Does the kernel's own space have the same table there? Then it is not ours to free. */
+static bool is_shared(paddr_t root, unsigned index)
+{
+    const pte_t *ours = phys_to_virt(root), *kernel = phys_to_virt(kernel_root);
+    return pte_frame(ours[index]).raw == pte_frame(kernel[index]).raw;
+}
+
+void address_space_destroy(paddr_t root)
+{
+    const pte_t *entries = phys_to_virt(root);
+    for (unsigned i = 0; i < PTE_ENTRIES; i++)
+        if (pte_present(entries[i]) && !is_shared(root, i))
+            free_table(pte_frame(entries[i]), PTE_TOP_LEVEL - 1);
+    kpti_free_pair(root);
+}
+
+error_t address_space_add_page(paddr_t root, vaddr_t address, uint64_t flags, paddr_t *frame)
+{
+    error_t error = frame_alloc(frame);
+    if (error != OK)
+        return error;
+    memset(phys_to_virt(*frame), 0, PAGE_SIZE);
+    error = map_user_page(root, address, *frame, flags);
+    if (error != OK)
+        frame_free(*frame);
+    return error;
+}

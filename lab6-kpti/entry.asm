@@ -1,0 +1,154 @@
+; entry.asm: the kernel's first and last instructions with page-table isolation.
+;
+; While a program runs, CR3 holds its shadow table, in which nothing of the kernel is mapped but the
+; entry area (layout.h): this code, and what the processor itself needs to get here. So here CR3 is
+; changed, on every way in and out. The shadow table lies right behind the process's own, in an
+; aligned pair: SHADOW_BIT of CR3 tells which of the two is in use.
+;
+; Calls and jumps to the kernel's code are relative and reach it: both lie in the last 2 GiB.
+%include "constants.inc"
+%include "registers.inc"
+
+extern trap, isr_common, isr_from_user, syscall_entry_inside
+
+section .entry_text progbits alloc exec nowrite align=4096
+bits 64
+
+%assign HAS_ERROR_CODE 1 << VECTOR_DF | 1 << VECTOR_TS | 1 << VECTOR_NP | 1 << VECTOR_SS | \
+                       1 << VECTOR_GP | 1 << VECTOR_PF | 1 << VECTOR_AC | 1 << VECTOR_CP | \
+                       1 << VECTOR_VC | 1 << VECTOR_SX
+%assign ANY_TIME 1 << VECTOR_NMI | 1 << VECTOR_DF | 1 << VECTOR_MC
+
+; The 256 entry points, 16 bytes each: kpti.c points the gates at them.
+global entry_stubs
+entry_stubs:
+%assign vector 0
+%rep VECTORS
+        align   16
+  %if vector >= 32 || (HAS_ERROR_CODE >> vector) & 1 == 0
+        push    qword 0
+  %endif
+        push    qword vector
+  %if vector < 32 && (ANY_TIME >> vector) & 1 == 1
+        jmp     entry_any_time
+  %else
+        jmp     entry_common
+  %endif
+  %assign vector vector + 1
+%endrep
+
+; On the entry stack, or still on the kernel's: vector, error code, RIP, CS, RFLAGS, RSP, SS.
+CS_OFFSET equ 3 * 8
+
+; Exercise 6.3 (25 points), first part. From ring 0 the kernel's tables are in use: isr_common. From ring 3:
+; exchange GS, switch to the kernel's table, copy the seven words to the stack of
+; percpu.kernel_rsp, and go on in isr_from_user, with every register as it was. percpu.scratch holds
+; one of them meanwhile.
+entry_common:
+; { solution 6.3
+        test    byte [rsp + CS_OFFSET], 3
+        jz      isr_common
+        swapgs
+        mov     [gs:PERCPU_SCRATCH], rax
+        mov     rax, cr3
+        and     rax, ~SHADOW_BIT
+        mov     cr3, rax
+        mov     rax, rsp
+        mov     rsp, [gs:PERCPU_KERNEL_RSP]
+        push    qword [rax + 6 * 8]
+        push    qword [rax + 5 * 8]
+        push    qword [rax + 4 * 8]
+        push    qword [rax + 3 * 8]
+        push    qword [rax + 2 * 8]
+        push    qword [rax + 1 * 8]
+        push    qword [rax + 0 * 8]
+        mov     rax, [gs:PERCPU_SCRATCH]
+        jmp     isr_from_user
+; } solution
+
+; Second part. To ring 3: IRETQ's frame lies on the kernel's stack, every register but RSP has the
+; program's value, GS is the kernel's. Copy the frame to the entry stack, switch to the shadow
+; table, exchange GS, IRETQ.
+global entry_leave
+entry_leave:
+; { solution 6.3
+        mov     [gs:PERCPU_SCRATCH], rax
+        mov     rax, rsp
+        mov     rsp, ENTRY_STACK_TOP
+        push    qword [rax + 4 * 8]
+        push    qword [rax + 3 * 8]
+        push    qword [rax + 2 * 8]
+        push    qword [rax + 1 * 8]
+        push    qword [rax + 0 * 8]
+        mov     rax, cr3
+        or      rax, SHADOW_BIT
+        mov     cr3, rax
+        mov     rax, [gs:PERCPU_SCRATCH]
+        swapgs
+        iretq
+; } solution
+
+; Exercise 6.4 (15 points), first part. SYSCALL arrives here: as syscall_entry, but between the two stacks
+; the kernel's table; the rest is done by syscall_entry_inside. No register but RSP is free.
+global entry_syscall
+entry_syscall:
+; { solution 6.4
+        swapgs
+        mov     [gs:PERCPU_USER_RSP], rsp
+        mov     rsp, cr3
+        and     rsp, ~SHADOW_BIT
+        mov     cr3, rsp
+        mov     rsp, [gs:PERCPU_KERNEL_RSP]
+        jmp     syscall_entry_inside
+; } solution
+
+; Second part. And back: the program's RSP is in percpu.user_rsp, all else is in place.
+global entry_syscall_leave
+entry_syscall_leave:
+; { solution 6.4
+        mov     rsp, cr3
+        or      rsp, SHADOW_BIT
+        mov     cr3, rsp
+        mov     rsp, [gs:PERCPU_USER_RSP]
+        swapgs
+        o64 sysret
+; } solution
+
+; Exercise 6.5 (10 points). Vectors that come at any instruction, on stacks of their own in the entry area:
+; CR3 may be either table, GS_BASE the kernel's or a program's. Make both the kernel's, call trap,
+; and leave both as they were. RBX and R12, which C preserves, remember how that was.
+entry_any_time:
+        PUSH_REGISTERS
+; { solution 6.5
+        mov     rbx, cr3
+        mov     rax, rbx
+        and     rax, ~SHADOW_BIT
+        mov     cr3, rax
+        xor     r12d, r12d
+        mov     ecx, MSR_GS_BASE
+        rdmsr
+        test    edx, edx                ; the kernel's addresses are negative numbers
+        js      .is_kernels
+        swapgs
+        inc     r12d
+.is_kernels:
+        CALL_TRAP
+        test    r12d, r12d
+        jz      .leave
+        swapgs
+.leave:
+        mov     cr3, rbx
+; } solution
+        POP_REGISTERS
+        iretq
+
+; Where the ways to ring 3 end in the kernel's code, and how they do without isolation.
+section .text progbits alloc exec nowrite align=16
+global leave_plain
+leave_plain:
+        swapgs
+        iretq
+
+section .data progbits alloc noexec write align=8
+global leave_to_user
+leave_to_user: dq leave_plain

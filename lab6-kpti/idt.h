@@ -1,0 +1,1 @@
+../lab1-boot/idt.h

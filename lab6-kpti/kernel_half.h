@@ -1,0 +1,1 @@
+../lab4-syscall/kernel_half.h

@@ -1,0 +1,1 @@
+../lab3-usermode/kernel_stack.c

@@ -1,0 +1,1 @@
+../lab1-boot/lab1.h

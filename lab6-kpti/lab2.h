@@ -1,0 +1,1 @@
+../lab2-paging/lab2.h

@@ -1,0 +1,88 @@
+/* main.c: what the kernel of lab 6 does, in order. */
+#include "bootinfo.h"
+#include "calls.h"
+#include "cow.h"
+#include "cpu.h"
+#include "family_calls.h"
+#include "files.h"
+#include "frames.h"
+#include "gdt.h"
+#include "idt.h"
+#include "int80.h"
+#include "kernel_half.h"
+#include "kernel_space.h"
+#include "kernel_stack.h"
+#include "kpti.h"
+#include "lab1.h"
+#include "more_calls.h"
+#include "nmi.h"
+#include "panic.h"
+#include "print.h"
+#include "process.h"
+#include "programs.h"
+#include "report.h"
+#include "scheduler.h"
+#include "serial.h"
+#include "syscall_entry.h"
+#include "timer.h"
+#include "trap.h"
+#include "user_fault.h"
+#include "user_frames.h"
+#include "user_memory.h"
+#include "window.h"
+#include "x86.h"
+
+/* A breakpoint is the one exception here that does no harm: say what it was, and go on. */
+static void on_breakpoint(struct trap_frame *frame)
+{
+    report_line(frame);
+}
+
+void kmain(uint32_t boot_info)
+{
+    serial_init();
+    kprintf("Rung lab 6: in long mode at %p\n", (void *)kmain);
+    gdt_init();
+    idt_init();
+    trap_register(VECTOR_BP, on_breakpoint);
+    breakpoint();
+
+    must(bootinfo_init(paddr(boot_info)));
+    bootinfo_print();
+
+    window_open(WINDOW_BASE);
+    must(frames_init());
+    kprintf("frames: %lu of %lu free\n", frames_free(), frames_total());
+    must(kernel_space_init());
+
+    cpu_init();
+    must(kernel_half_init());
+    must(kernel_stacks_init());
+    user_faults_init();
+    nmi_init();
+    int80_init();
+    calls_init();
+    kpti_init();
+    init_syscall();
+    user_memory_init();
+    memory_calls_init();
+    process_calls_init();
+    must(user_frames_init());
+    cow_init();
+    file_calls_init();
+    family_calls_init();
+    exec_call_init();
+    timer_init();
+    sched_init();
+    sti();
+
+    kernel_ready();
+    uint64_t free_before = frames_free();
+    if (!programs_baseline())
+        panic("the direct-execution test has failed: nothing else is run");
+    programs_run();
+    kprintf("processes: %u; frames: %lu free before, %lu after\n", processes_started(), free_before,
+            frames_free());
+    kprintf("Rung lab 6: done\n");
+    machine_exit(EXIT_OK);
+}

@@ -1,0 +1,1 @@
+../lab4-syscall/more_calls.h
