@@ -17,9 +17,9 @@ static pte_t *table_at(paddr_t table)
 }
 
 /*
- * Exercise 5.1 (15 points), first part. Share one page: `entry` of the parent maps it. What is writable,
- * or was until an earlier fork, becomes read-only and PTE_COW in the parent's entry; the child's
- * is the same. The frame is mapped in one more place now.
+ * Exercise 5.1 (15 points), first part. Share one page: `entry` of the parent maps it. What is
+ * writable, or was until an earlier fork, becomes read-only and PTE_COW in the parent's entry; the
+ * child's is the same. The frame is mapped in one more place now.
  */
 static void share_page(pte_t *entry, pte_t *child)
 {
@@ -88,8 +88,8 @@ error_t copy_on_write(paddr_t root, vaddr_t address)
 static trap_handler_t handle_other_fault;
 
 /*
- * A write to a present page may be one that was shared. Out of memory, the program ends as on Linux,
- * by SIGKILL; a copy for it (user_copy) ends early, like on any other fault.
+ * A write to a present page may be one that was shared. Out of memory, the program ends as on
+ * Linux, by SIGKILL; a copy for it (user_copy) ends early, like on any other fault.
  */
 static void on_page_fault(struct trap_frame *frame)
 {

@@ -6,10 +6,10 @@
 #include "types.h"
 
 /*
- * Make a copy of the user half of `parent` in `child`, whose user half is empty: new tables, the same
- * frames. What was writable is afterwards read-only and PTE_COW in both, and the TLB knows. `parent` is
- * the address space in use. ERROR_NO_FRAMES, after which the child is good for nothing but being
- * destroyed, and the parent is as good as before.
+ * Make a copy of the user half of `parent` in `child`, whose user half is empty: new tables, the
+ * same frames. What was writable is afterwards read-only and PTE_COW in both, and the TLB knows.
+ * `parent` is the address space in use. ERROR_NO_FRAMES, after which the child is good for nothing
+ * but being destroyed, and the parent is as good as before.
  */
 error_t clone_address_space(paddr_t parent, paddr_t child);
 

@@ -31,12 +31,12 @@ static int64_t sys_fork(void)
 }
 
 /*
- * Exercise 5.5 (20 points). Look for a child of the running process: number `pid`, or any if pid is -1.
- * Returns an ended one if there is any; *exists says whether there is one at all.
+ * Exercise 5.4 (20 points). Look for a child of the running process: number `pid`, or any if pid is
+ * -1. Returns an ended one if there is any; *exists says whether there is one at all.
  */
 static struct process *find_child(int pid, bool *exists)
 {
-    /* { solution 5.5 */
+    /* { solution 5.4 */
     *exists = false;
     for (unsigned i = 0; i < MAX_PROCESSES; i++) {
         struct process *child = &process_table[i];
@@ -53,14 +53,14 @@ static struct process *find_child(int pid, bool *exists)
 
 /*
  * Second part. pid_t wait4(pid_t pid, int *status, int options): wait for a child to end (sleep_on
- * current_process: a child that ends wakes its parent) and free it. -ECHILD without such a child; with
- * WNOHANG 0 instead of waiting; -EINTR if a signal ended the waiting; -EFAULT if `status` is
- * neither 0 nor writable: the child is gone all the same, as on Linux. Interrupts must be off
- * from the look at the children to the sleep, or a child's end could come between them.
+ * current_process: a child that ends wakes its parent) and free it. -ECHILD without such a child;
+ * with WNOHANG 0 instead of waiting; -EINTR if a signal ended the waiting; -EFAULT if `status` is
+ * neither 0 nor writable: the child is gone all the same, as on Linux. Interrupts must be off from
+ * the look at the children to the sleep, or a child's end could come between them.
  */
 static int64_t wait_for_child(int pid, vaddr_t status, int options)
 {
-    /* { solution 5.5 */
+    /* { solution 5.4 */
     bool exists;
     struct process *child;
     while ((child = find_child(pid, &exists)) == NULL) {

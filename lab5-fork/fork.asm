@@ -10,13 +10,13 @@ global forked_child_starts
 forked_child_starts:
         mov     rdi, rsp
 
-; Exercise 5.3 (10 points). void enter_forked_child(rdi registers): build IRETQ's frame (see usermode.asm),
-; give GS back to the program, load every register from the struct, the one that points to it last,
-; and leave. The offsets: rip 0, rsp 8, rflags 16, rax 24, rbx 32, rcx 40, rdx 48, rsi 56, rdi 64,
-; rbp 72, r8 80 ... r15 136.
+; Exercise 5.6 (10 points). void enter_forked_child(rdi registers): build IRETQ's frame (see
+; usermode.asm), give GS back to the program, load every register from the struct, the one that
+; points to it last, and leave. The offsets: rip 0, rsp 8, rflags 16, rax 24, rbx 32, rcx 40, rdx
+; 48, rsi 56, rdi 64, rbp 72, r8 80 ... r15 136.
 global enter_forked_child
 enter_forked_child:
-; { solution 5.3
+; { solution 5.6
         push    qword USER_SS
         push    qword [rdi + 8]         ; rsp
         push    qword [rdi + 16]        ; rflags

@@ -11,8 +11,10 @@
 #include "trap.h"
 #include "x86.h"
 
-/* Exercise 5.2 (15 points), first part. What SYSCALL's frame does not have: it put RIP into RCX and
- * RFLAGS into R11, and the program will find them there. */
+/*
+ * Exercise 5.2 (20 points), first part. SYSCALL put RIP into RCX and RFLAGS into R11, and there the
+ * program will find them. RAX is 0: that is how a child knows that it is one.
+ */
 static void capture_syscall(struct fork_child_registers *r, const struct syscall_frame *f)
 {
     /* { solution 5.2 */
@@ -75,9 +77,9 @@ void capture_registers(struct fork_child_registers *registers)
 void forked_child_starts(void);
 
 /*
- * Second part. Make the child's kernel stack look as if the child had called switch_stacks: at its top
- * the registers for ring 3; below them the address of forked_child_starts, to which the
- * switch returns, and the six registers that it pops. forked_child_starts finds RSP at the first.
+ * Second part. Make the child's kernel stack look as if the child had called switch_stacks: at its
+ * top the registers for ring 3; below them the address of forked_child_starts, to which the switch
+ * returns, and the six registers that it pops. forked_child_starts finds RSP at the first.
  */
 static void prepare_stack(struct process *child, const struct fork_child_registers *registers)
 {

@@ -19,8 +19,8 @@ _Static_assert(offsetof(struct fork_child_registers, r15) == 136, "fork.asm read
 _Static_assert(sizeof(struct fork_child_registers) == 18 * 8, "fork.asm reads it");
 
 /*
- * The registers that the running process will have when its system call returns, but for RAX, which is
- * 0: from the frame of SYSCALL or of int 0x80, whichever is being served.
+ * The registers that the running process will have when its system call returns, but for RAX, which
+ * is 0: from the frame of SYSCALL or of int 0x80, whichever is being served.
  */
 void capture_registers(struct fork_child_registers *registers);
 

@@ -80,8 +80,8 @@ void process_free(struct process *process);
 struct process *process_find(int pid);
 
 /*
- * Make an address space with a program in it, ready to be entered. On an error everything is given back:
- * those of address_space_create, load_elf, user_stack_create.
+ * Make an address space with a program in it, ready to be entered. On an error everything is given
+ * back: those of address_space_create, load_elf, user_stack_create.
  */
 error_t image_create(struct image *image, const char *name, const void *file, uint64_t size,
                      const struct arguments *arguments);
@@ -94,8 +94,8 @@ error_t process_create(struct process **process, const char *name, const void *f
                        const struct arguments *arguments);
 
 /*
- * Run the first process, and with it all that it forks, until the last of them has ended. Returns how
- * the first one ended; then no process is left.
+ * Run the first process, and with it all that it forks, until the last of them has ended. Returns
+ * how the first one ended; then no process is left.
  */
 int process_run(struct process *first);
 

@@ -18,18 +18,18 @@ bool programs_get(size_t index, struct program *program);
 bool programs_find(const char *name, struct program *program);
 
 /*
- * The direct-execution test: run the program `hello`, which makes its system calls by int 0x80, before
- * anything else may run. False if it did not write its 49 bytes and exit with 0.
+ * The direct-execution test: run the program `hello`, which makes its system calls by int 0x80,
+ * before anything else may run. False if it did not write its 49 bytes and exit with 0.
  */
 bool programs_baseline(void);
 
 /*
- * Run one program, with the words of its line, until it and all that it forked have ended; its status
- * as process_run has it, or -1 if it cannot be started.
+ * Run one program, with the words of its line, until it and all that it forked have ended; its
+ * status as process_run has it, or -1 if it cannot be started.
  */
 int programs_run_one(const struct program *program);
 
-/* Run the first module, or the shell if there is none. */
+/* Run the first module; if there is none, a few programs of the kernel image, and its shell. */
 void programs_run(void);
 
 #endif

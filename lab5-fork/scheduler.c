@@ -41,13 +41,13 @@ static struct process *take_first(void)
 #define LOAD_SELECTOR(name, value) __asm__ volatile("mov %0, %%" #name : : "r"(value) : "memory")
 
 /*
- * Exercise 5.4 (15 points), first part. Keep and put back what belongs to ring 3. The program's GS base is
- * in KERNEL_GS_BASE. Selectors first, bases afterwards: to load a selector changes the base; for
- * GS that must not be the kernel's, hence the two SWAPGS.
+ * Exercise 5.3 (10 points), first part. Keep and put back what belongs to ring 3. The program's GS
+ * base is in KERNEL_GS_BASE. Selectors first, bases afterwards: to load a selector changes the
+ * base; for GS that must not be the kernel's, hence the two SWAPGS.
  */
 void save_user_state(struct user_state *user)
 {
-    /* { solution 5.4 */
+    /* { solution 5.3 */
     __asm__ volatile("fxsave64 %0" : "=m"(user->fpu));
     user->fs_base = rdmsr(MSR_FS_BASE);
     user->gs_base = rdmsr(MSR_KERNEL_GS_BASE);
@@ -60,7 +60,7 @@ void save_user_state(struct user_state *user)
 
 void load_user_state(const struct user_state *user)
 {
-    /* { solution 5.4 */
+    /* { solution 5.3 */
     LOAD_SELECTOR(ds, user->ds);
     LOAD_SELECTOR(es, user->es);
     LOAD_SELECTOR(fs, user->fs);
@@ -74,13 +74,13 @@ void load_user_state(const struct user_state *user)
 }
 
 /*
- * Second part. Go on where `next` left off. Before its stack, everything that the processor uses must be
- * its own: address space, TSS.rsp0 and percpu.kernel_rsp for its entries into the kernel,
- * percpu.frame, and the user state. What is `current`'s must be kept first.
+ * Exercise 5.5 (10 points). Go on where `next` left off. Before its stack, everything that the
+ * processor uses must be its own: address space, TSS.rsp0 and percpu.kernel_rsp for its entries
+ * into the kernel, percpu.frame, and the user state. What is `current`'s must be kept first.
  */
 static void switch_to(struct process *next)
 {
-    /* { solution 5.4 */
+    /* { solution 5.5 */
     struct process *current = current_process;
     save_user_state(&current->user);
     current->kernel_rsp = percpu.kernel_rsp;

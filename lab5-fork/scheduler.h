@@ -10,8 +10,8 @@
 void make_ready(struct process *process);
 
 /*
- * Run somebody else: the first in the queue. Returns when it is the caller's turn again, at once if it
- * is the only one; if nobody is ready, waits for an interrupt that changes that. A process that
+ * Run somebody else: the first in the queue. Returns when it is the caller's turn again, at once if
+ * it is the only one; if nobody is ready, waits for an interrupt that changes that. A process that
  * is killed meanwhile does not come back.
  */
 void schedule(void);

@@ -2,8 +2,8 @@
 section .text progbits alloc exec nowrite align=16
 bits 64
 
-; void switch_stacks(rdi from, rsi to): push what a function must preserve (psABI 3.2.1), store RSP in
-; *from, and take up the stack `to`, on which the same was done. To its caller, a call of this
+; void switch_stacks(rdi from, rsi to): push what a function must preserve (psABI 3.2.1), store RSP
+; in *from, and take up the stack `to`, on which the same was done. To its caller, a call of this
 ; function takes as long as it takes until somebody switches back.
 global switch_stacks
 switch_stacks:

@@ -5,9 +5,19 @@
 #include "kernel_space.h"
 #include "kpti.h"
 #include "paging.h"
+#include "panic.h"
 #include "string.h"
 #include "user_frames.h"
 #include "window.h"
+
+/* They are all made the same way: if the first one is good, isolation is. */
+static void look_once(paddr_t root)
+{
+    static bool seen;
+    if (kpti_is_active() && !seen && !kpti_validate_shadow_tables(root))
+        panic("the first shadow table is wrong");
+    seen = true;
+}
 
 error_t address_space_create(paddr_t *root)
 {
@@ -17,6 +27,7 @@ error_t address_space_create(paddr_t *root)
     memset(phys_to_virt(*root), 0, PAGE_SIZE);
     share_kernel_half(*root);
     kpti_create_shadow_tables(*root);
+    look_once(*root);
     return OK;
 }
 

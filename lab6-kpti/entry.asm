@@ -40,12 +40,12 @@ entry_stubs:
 ; On the entry stack, or still on the kernel's: vector, error code, RIP, CS, RFLAGS, RSP, SS.
 CS_OFFSET equ 3 * 8
 
-; Exercise 6.3 (25 points), first part. From ring 0 the kernel's tables are in use: isr_common. From ring 3:
-; exchange GS, switch to the kernel's table, copy the seven words to the stack of
+; Exercise 6.4 (25 points), first part. From ring 0 the kernel's tables are in use: isr_common. From
+; ring 3: exchange GS, switch to the kernel's table, copy the seven words to the stack of
 ; percpu.kernel_rsp, and go on in isr_from_user, with every register as it was. percpu.scratch holds
 ; one of them meanwhile.
 entry_common:
-; { solution 6.3
+; { solution 6.4
         test    byte [rsp + CS_OFFSET], 3
         jz      isr_common
         swapgs
@@ -71,7 +71,7 @@ entry_common:
 ; table, exchange GS, IRETQ.
 global entry_leave
 entry_leave:
-; { solution 6.3
+; { solution 6.4
         mov     [gs:PERCPU_SCRATCH], rax
         mov     rax, rsp
         mov     rsp, ENTRY_STACK_TOP
@@ -88,11 +88,11 @@ entry_leave:
         iretq
 ; } solution
 
-; Exercise 6.4 (15 points), first part. SYSCALL arrives here: as syscall_entry, but between the two stacks
-; the kernel's table; the rest is done by syscall_entry_inside. No register but RSP is free.
+; Exercise 6.5 (15 points), first part. SYSCALL arrives here: as syscall_entry, but between the two
+; stacks the kernel's table; the rest is done by syscall_entry_inside. No register but RSP is free.
 global entry_syscall
 entry_syscall:
-; { solution 6.4
+; { solution 6.5
         swapgs
         mov     [gs:PERCPU_USER_RSP], rsp
         mov     rsp, cr3
@@ -105,7 +105,7 @@ entry_syscall:
 ; Second part. And back: the program's RSP is in percpu.user_rsp, all else is in place.
 global entry_syscall_leave
 entry_syscall_leave:
-; { solution 6.4
+; { solution 6.5
         mov     rsp, cr3
         or      rsp, SHADOW_BIT
         mov     cr3, rsp
@@ -114,12 +114,12 @@ entry_syscall_leave:
         o64 sysret
 ; } solution
 
-; Exercise 6.5 (10 points). Vectors that come at any instruction, on stacks of their own in the entry area:
-; CR3 may be either table, GS_BASE the kernel's or a program's. Make both the kernel's, call trap,
-; and leave both as they were. RBX and R12, which C preserves, remember how that was.
+; Exercise 6.6 (10 points). Vectors that come at any instruction, on stacks of their own in the
+; entry area: CR3 may be either table, GS_BASE the kernel's or a program's. Make both the kernel's,
+; call trap, and leave both as they were. RBX and R12, which C preserves, remember how that was.
 entry_any_time:
         PUSH_REGISTERS
-; { solution 6.5
+; { solution 6.6
         mov     rbx, cr3
         mov     rax, rbx
         and     rax, ~SHADOW_BIT

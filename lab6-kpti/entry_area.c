@@ -112,10 +112,10 @@ static void unmap_all(void)
 }
 
 /*
- * Exercise 6.1 (20 points). The chain: *way leads to a new level-3 table, the last entry of that to a new
- * level-2 table, and the last entry of that to the level-1 table of the entry area, which is the
- * kernel's own (walk finds an entry of it): it has nothing else in it. Tables permit writing, and
- * nothing to ring 3. ERROR_NO_FRAMES, and nothing is kept.
+ * Exercise 6.1 (20 points). The chain: *way leads to a new level-3 table, the last entry of that to
+ * a new level-2 table, and the last entry of that to the level-1 table of the entry area, which is
+ * the kernel's own (walk finds an entry of it): it has nothing else in it. Tables permit writing,
+ * and nothing to ring 3. ERROR_NO_FRAMES, and nothing is kept.
  */
 static error_t make_chain(pte_t *way)
 {

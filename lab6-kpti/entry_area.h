@@ -12,9 +12,10 @@ bool kpti_is_wanted(void);
 error_t entry_area_map_percpu(void);
 
 /*
- * Map all of the entry area in the kernel's own space, and make a chain of tables of its own that leads
- * to it and nowhere else. *way is the level-4 entry for that. Everything is for the kernel only, each
- * page with exactly the rights that it needs, and none is global. On an error all is given back.
+ * Map all of the entry area in the kernel's own space, and make a chain of tables of its own that
+ * leads to it and nowhere else. *way is the level-4 entry for that. Everything is for the kernel
+ * only, each page with exactly the rights that it needs, and none is global. On an error all is
+ * given back.
  */
 error_t entry_area_create(pte_t *way);
 

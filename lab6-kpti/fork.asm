@@ -11,9 +11,9 @@ global forked_child_starts
 forked_child_starts:
         mov     rdi, rsp
 
-; void enter_forked_child(rdi registers): build IRETQ's frame (see usermode.asm), load every register from
-; the struct, the one that points to it last, and leave. The offsets: rip 0, rsp 8, rflags 16, rax
-; 24, rbx 32, rcx 40, rdx 48, rsi 56, rdi 64, rbp 72, r8 80 ... r15 136.
+; void enter_forked_child(rdi registers): build IRETQ's frame (see usermode.asm), load every
+; register from the struct, the one that points to it last, and leave. The offsets: rip 0, rsp 8,
+; rflags 16, rax 24, rbx 32, rcx 40, rdx 48, rsi 56, rdi 64, rbp 72, r8 80 ... r15 136.
 global enter_forked_child
 enter_forked_child:
         push    qword USER_SS

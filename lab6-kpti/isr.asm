@@ -58,8 +58,8 @@ isr_common:
         POP_REGISTERS
         iretq
 
-; With page-table isolation, from ring 3: entry.asm has brought the frame to the kernel's stack and has
-; exchanged GS. It brings it back to the entry stack, too.
+; With page-table isolation, from ring 3: entry.asm has brought the frame to the kernel's stack and
+; has exchanged GS. It brings it back to the entry stack, too.
 global isr_from_user
 isr_from_user:
         PUSH_REGISTERS

@@ -53,8 +53,8 @@ static pte_t *shadow_of(paddr_t root)
 }
 
 /*
- * Exercise 6.2 (20 points), first part. Make the shadow, as kpti.h says: way_to_entry_area is its last
- * entry. Mark the table itself with PTE_PAIR in its last entry, for kpti_mirror.
+ * Exercise 6.2 (20 points), first part. Make the shadow, as kpti.h says: way_to_entry_area is its
+ * last entry. Mark the table itself with PTE_PAIR in its last entry, for kpti_mirror.
  */
 void kpti_create_shadow_tables(paddr_t root)
 {
@@ -70,8 +70,8 @@ void kpti_create_shadow_tables(paddr_t root)
 }
 
 /*
- * Second part. The table of an entry begins at the page that the entry is in. Only a level-4 table with
- * a shadow has PTE_PAIR in its last entry.
+ * Second part. The table of an entry begins at the page that the entry is in. Only a level-4 table
+ * with a shadow has PTE_PAIR in its last entry.
  */
 void kpti_mirror(const pte_t *entry)
 {
@@ -84,12 +84,12 @@ void kpti_mirror(const pte_t *entry)
     /* } solution */
 }
 
-/* Exercise 6.6 (10 points). The three ways to be wrong, each with its message. */
+/* Exercise 6.3 (10 points). The three ways to be wrong, each with its message. */
 bool kpti_validate_shadow_tables(paddr_t root)
 {
     if (!active)
         return false;
-    /* { solution 6.6 */
+    /* { solution 6.3 */
     const pte_t *table = phys_to_virt(root), *shadow = shadow_of(root);
     for (unsigned i = 0; i < SPLIT; i++) {
         if (((table[i] ^ shadow[i]) & ~(uint64_t)PTE_ACCESSED) != 0) {

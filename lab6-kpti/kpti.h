@@ -9,7 +9,8 @@
 /*
  * Build the entry area and let the processor enter the kernel there from now on, unless the command
  * line says pti=off, or pti=auto and the processor says that it does not need it. If that fails,
- * the kernel says so and runs without. Must come after all gates have been set, before init_syscall.
+ * the kernel says so and runs without. Must come after all gates have been set, before
+ * init_syscall.
  */
 void kpti_init(void);
 
@@ -27,8 +28,8 @@ void kpti_free_pair(paddr_t root);
 void kpti_create_shadow_tables(paddr_t root);
 
 /*
- * An entry of some page table has been written. If it is in the user half of a level-4 table that has a
- * shadow, write it there as well.
+ * An entry of some page table has been written. If it is in the user half of a level-4 table that
+ * has a shadow, write it there as well.
  */
 void kpti_mirror(const pte_t *entry);
 

@@ -139,12 +139,12 @@ static error_t check_mapping(vaddr_t address, paddr_t frame, uint64_t flags, uin
 }
 
 /*
- * Put the entry of `level` for `address` in its place, making the tables
- * on the way. Addresses and flags have been checked. If a page is there, of whatever size, or the
- * table of smaller ones: ERROR_ALREADY_MAPPED. On an error nothing has changed: free_empty_tables
- * gives back what was made in vain, up to the entry that was the first not present. There is nothing
- * to flush for the new page: no processor keeps a translation for one that is not present (SDM vol.
- * 3A 4.10.2.3), so whoever removed one had to flush it then.
+ * Put the entry of `level` for `address` in its place, making the tables on the way. Addresses and
+ * flags have been checked. If a page is there, of whatever size, or the table of smaller ones:
+ * ERROR_ALREADY_MAPPED. On an error nothing has changed: free_empty_tables gives back what was made
+ * in vain, up to the entry that was the first not present. There is nothing to flush for the new
+ * page: no processor keeps a translation for one that is not present (SDM vol. 3A 4.10.2.3), so
+ * whoever removed one had to flush it then.
  */
 static error_t place(paddr_t root, vaddr_t address, pte_t value, unsigned level)
 {

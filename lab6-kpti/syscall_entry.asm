@@ -10,7 +10,8 @@ extern syscall_table, syscall_bad_return, entry_syscall_leave
 section .text progbits alloc exec nowrite align=16
 bits 64
 
-; Everything between the kernel's stack and the program's: %1 is what to do when RSP is the program's.
+; Everything between the kernel's stack and the program's: %1 is what to do when RSP is the
+; program's.
 %macro SERVE 1
         push    qword [gs:PERCPU_USER_RSP]
         push    rax                     ; the number
