@@ -38,7 +38,7 @@ static struct process *find_child(int pid, bool *exists)
 {
     /* { solution 5.4 */
     *exists = false;
-    for (unsigned i = 0; i < MAX_PROCESSES; i++) {
+    for (unsigned i = 0; i < process_table_end; i++) {
         struct process *child = &process_table[i];
         if (child->state == PROCESS_UNUSED || child->parent != current_process ||
             (pid != -1 && child->pid != pid))

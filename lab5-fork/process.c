@@ -12,6 +12,7 @@
 
 struct process *current_process;
 struct process process_table[MAX_PROCESSES];
+unsigned process_table_end;
 uint64_t user_fs_base;
 
 static int last_pid;
@@ -23,19 +24,46 @@ static struct process *first_process(void)
     return &process_table[0];
 }
 
+/*
+ * A place keeps its kernel stack when its process is gone, for the next one: to map and unmap four
+ * pages for each fork would be most of its cost. free_kernel_stacks gives them back in the end.
+ */
+static error_t take_place(struct process *p)
+{
+    struct process_kernel_stack stack = p->kernel_stack;
+    if (stack.top == 0) {
+        error_t error = kernel_stack_create(&stack);
+        if (error != OK)
+            return error;
+    }
+    memset(p, 0, sizeof(*p));
+    p->kernel_stack = stack;
+    p->kernel_rsp = stack.top;
+    p->pid = ++last_pid;
+    p->state = PROCESS_BLOCKED; /* on nothing: until somebody makes it ready */
+    return OK;
+}
+
+static void free_kernel_stacks(void)
+{
+    for (unsigned i = 0; i < process_table_end; i++) {
+        if (process_table[i].kernel_stack.top != 0)
+            kernel_stack_destroy(&process_table[i].kernel_stack);
+        process_table[i].kernel_stack.top = 0;
+    }
+}
+
 error_t process_allocate(struct process **process)
 {
     for (unsigned i = 0; i < MAX_PROCESSES; i++) {
         struct process *p = &process_table[i];
         if (p->state != PROCESS_UNUSED)
             continue;
-        memset(p, 0, sizeof(*p));
-        error_t error = kernel_stack_create(&p->kernel_stack);
+        error_t error = take_place(p);
         if (error != OK)
             return error;
-        p->pid = ++last_pid;
-        p->kernel_rsp = p->kernel_stack.top;
-        p->state = PROCESS_BLOCKED; /* on nothing: until somebody makes it ready */
+        if (i == process_table_end)
+            process_table_end++;
         alive++;
         started++;
         *process = p;
@@ -48,13 +76,12 @@ void process_free(struct process *process)
 {
     if (process->state != PROCESS_ZOMBIE)
         alive--;
-    kernel_stack_destroy(&process->kernel_stack);
     process->state = PROCESS_UNUSED;
 }
 
 struct process *process_find(int pid)
 {
-    for (unsigned i = 0; i < MAX_PROCESSES; i++)
+    for (unsigned i = 0; i < process_table_end; i++)
         if (process_table[i].state != PROCESS_UNUSED && process_table[i].pid == pid)
             return &process_table[i];
     return NULL;
@@ -80,6 +107,7 @@ error_t process_create(struct process **created, const char *name, const void *f
     error = image_create(&process->image, name, file, size, arguments);
     if (error != OK) {
         process_free(process);
+        free_kernel_stacks();
         return error;
     }
     files_open_console(process->files);
@@ -103,16 +131,17 @@ int process_run(struct process *first)
     run_on_stack(first->kernel_stack.top, enter, first);
     current_process = NULL;
     int status = first->status;
-    for (unsigned i = 0; i < MAX_PROCESSES; i++) /* those that nobody has waited for */
+    for (unsigned i = 0; i < process_table_end; i++) /* those that nobody has waited for */
         if (process_table[i].state == PROCESS_ZOMBIE)
             process_free(&process_table[i]);
+    free_kernel_stacks();
     return status;
 }
 
 /* Its children get the first process as their parent. That may be waiting just for them. */
 static void give_children_away(const struct process *parent)
 {
-    for (unsigned i = 0; i < MAX_PROCESSES; i++) {
+    for (unsigned i = 0; i < process_table_end; i++) {
         struct process *child = &process_table[i];
         if (child->state != PROCESS_UNUSED && child->parent == parent) {
             child->parent = first_process();

@@ -70,6 +70,9 @@ struct process {
 extern struct process *current_process;
 extern struct process process_table[MAX_PROCESSES];
 
+/* One past the highest place of the table that was ever used: nobody need look further. */
+extern unsigned process_table_end;
+
 /* A free place in the table, with a number and a kernel stack and nothing else. ERROR_NO_PROCESS. */
 error_t process_allocate(struct process **process);
 

@@ -130,7 +130,7 @@ bool sleep_on(const void *channel)
 
 void wakeup(const void *channel)
 {
-    for (unsigned i = 0; i < MAX_PROCESSES; i++) {
+    for (unsigned i = 0; i < process_table_end; i++) {
         struct process *process = &process_table[i];
         if (process->state == PROCESS_BLOCKED && process->channel == channel)
             make_ready(process);

@@ -7,7 +7,10 @@
 ;
 ; Calls and jumps to the kernel's code are relative and reach it: both lie in the last 2 GiB.
 %include "constants.inc"
+%include "not_written.inc"
 %include "registers.inc"
+
+%define IN_ENTRY_AREA 1
 
 extern trap, isr_common, isr_from_user, syscall_entry_inside
 

@@ -4,6 +4,7 @@
 #include "frames.h"
 #include "kernel_space.h"
 #include "not_written.h"
+#include "panic.h"
 #include "print.h"
 #include "string.h"
 #include "window.h"
@@ -75,6 +76,8 @@ void kpti_create_shadow_tables(paddr_t root)
  */
 void kpti_mirror(const pte_t *entry)
 {
+    if (!active)
+        return;
     /* { solution 6.2 */
     const pte_t *table = (const void *)round_down((vaddr_t)entry, PAGE_SIZE);
     size_t index = (size_t)(entry - table);
@@ -139,19 +142,17 @@ static error_t align_kernel_root(void)
 
 void kpti_init(void)
 {
-    error_t error = entry_area_map_percpu();
-    bool wanted = error == OK && kpti_is_wanted();
-    if (wanted)
-        error = align_kernel_root();
-    if (wanted && error == OK)
+    must(entry_area_map_percpu());
+    if (!kpti_is_wanted()) {
+        kprintf("[KPTI] Off\n");
+        return;
+    }
+    error_t error = align_kernel_root();
+    if (error == OK)
         error = entry_area_create(&way_to_entry_area);
     if (error != OK) {
         kprintf("[KPTI] Not initialized: %s. Running without page-table isolation.\n",
                 error_words(error));
-        return;
-    }
-    if (!wanted) {
-        kprintf("[KPTI] Off\n");
         return;
     }
     entry_area_use();

@@ -1,0 +1,215 @@
+"""A puppet and its children: processes of the grader's, which it moves by hand, in the kernel and
+in ring 3, so that nothing has to work but what is being looked at."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator
+from contextlib import contextmanager
+from random import Random
+from typing import Any
+
+from grade.lab import Lab
+from grade.lab4.puppet import MEMORY, Guest, Puppet, puppet
+from grade.lab4.state import (GENERAL, KERNEL_BASE, NUMBERS, State, assign, compare, values,
+                              variable)
+from grade.lab5.structures import error_numbers, layout
+from grade.machine import Machine, Module, Registers
+from grade.outcome import Failure, Outcome, equal, expect
+
+GATE = "per_cpu_data_ptr"  # in the table for a call of the grader's; it never runs
+NUMBER = 333  # of that call
+CPU = ("cr3", "fs_base", "gs_base", "k_gs_base", "ds", "es", "fs", "gs")
+KERNELS = (("percpu", NUMBERS["PERCPU_KERNEL_RSP"]), ("percpu", NUMBERS["PERCPU_FRAME"]),
+           ("cpu_tss", NUMBERS["TSS_RSP0"]), ("current_process", 0))
+
+
+class ProcessState(enum.IntEnum):
+    """enum process_state."""
+
+    UNUSED = 0
+    READY = 1
+    RUNNING = 2
+    BLOCKED = 3
+    ZOMBIE = 4
+
+
+class Process:
+    """A struct process in the machine's memory."""
+
+    def __init__(self, machine: Machine, address: int) -> None:
+        self.m, self.address = machine, address
+        self.fields = layout(machine, "process.c", "process").fields
+
+    def place(self, name: str) -> int:
+        """The address of a field."""
+        if name not in self.fields:
+            raise Failure(Outcome.WRONG, f"struct process has no field {name}",
+                          "the fields of process.h")
+        return self.address + self.fields[name].offset
+
+    def bytes(self, name: str) -> bytes:
+        place = self.place(name) - KERNEL_BASE
+        return self.m.phys.read(place, self.fields[name].size)
+
+    def get(self, name: str) -> int:
+        return int.from_bytes(self.bytes(name), "little")
+
+    def put(self, name: str, value: int | bytes) -> None:
+        size = self.fields[name].size
+        data = value if isinstance(value, bytes) else value.to_bytes(size, "little")
+        assert len(data) == size
+        self.m.phys.write(self.place(name) - KERNEL_BASE, data)
+
+    @property
+    def pid(self) -> int:
+        return self.get("pid")
+
+    @property
+    def state(self) -> ProcessState:
+        return ProcessState(self.get("state"))
+
+    @property
+    def root(self) -> int:
+        return self.get("root")
+
+    @property
+    def top(self) -> int:
+        return self.get("kernel_stack.top")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Process) and other.address == self.address
+
+    def __hash__(self) -> int:
+        return self.address
+
+    def __str__(self) -> str:
+        return f"process {self.pid}"
+
+
+def running(machine: Machine) -> Process:
+    """The process that current_process points to."""
+    address = variable(machine, "current_process")
+    expect(address, "current_process is NULL", "the process that runs")
+    return Process(machine, address)
+
+
+def all_processes(machine: Machine) -> list[Process]:
+    """The places of the table that are in use."""
+    table = machine.symbols.symbol("process_table")
+    size = layout(machine, "process.c", "process").size
+    every = (Process(machine, place)
+             for place in range(table.address, table.address + table.size, size))
+    return [each for each in every if each.get("state") != ProcessState.UNUSED]
+
+
+class Failing:
+    """From when it is armed on, one frame_alloc fails: the `left`-th. Only for a machine in which
+    nobody else stops at frame_alloc."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.m, self.left = machine, 0
+        self.error = error_numbers(machine)["ERROR_NO_FRAMES"]
+        machine.on("frame_alloc", self._count)
+
+    def _count(self) -> None:
+        self.left -= 1
+        if self.left == 0:
+            return_from(self.m, self.error)
+
+    @property
+    def happened(self) -> bool:
+        return self.left <= 0
+
+
+def return_from(machine: Machine, result: int) -> None:
+    """At a function's first instruction: return at once."""
+    regs = machine.regs
+    machine.set_regs(rip=machine.u64(regs.rsp), rsp=regs.rsp + 8, rax=result)
+
+
+class Family(Guest):
+    """A puppet that runs, and those that it forks."""
+
+    parent: Process
+
+    def __init__(self, machine: Machine, rng: Random, program: Puppet) -> None:
+        super().__init__(machine, rng, program)
+        self.at_gate: Registers
+
+    def begin(self) -> None:
+        """Be at the first process's first instruction."""
+        self.start()
+        self.parent = running(self.m)
+
+    def enter(self, **registers: int) -> Registers:
+        """Make a system call of the grader's, and stand in its handler: in the kernel, on the
+        process's stack. The registers that ring 3 had."""
+        assign(self.m, "syscall_table", self.m.sym(GATE), 8 * NUMBER)
+        self.plant(rip=self.program.syscall, rax=NUMBER, **registers)
+        before = self.m.regs
+        self.m.run_to(GATE)
+        self.at_gate = self.m.regs
+        return before
+
+    def back(self, result: int = 0) -> Registers:
+        """Let the handler return, and come to ring 3."""
+        return_from(self.m, result)
+        self.come_back(self.program.syscall + 2, "a system call")
+        return self.m.regs
+
+    @property
+    def scratch(self) -> int:
+        """Eight bytes on the kernel's stack that nobody uses."""
+        return self.m.regs.rsp - 64
+
+    def called(self, function: str, *arguments: int) -> str:
+        """Call a function that returns an error_t; the error's name."""
+        number = self.m.call(function, *arguments) & 0xFFFF_FFFF
+        names = {value: name for name, value in error_numbers(self.m).items()}
+        return names.get(number, f"error {number}")
+
+    def fork(self) -> Process:
+        """process_fork, called for the running process: the child, which is not ready to run."""
+        place = self.scratch
+        equal(self.called("process_fork", place), "OK", "the error that process_fork returns")
+        return Process(self.m, self.m.u64(place))
+
+    def free(self) -> int:
+        return self.m.call("frames_free")
+
+    def end(self, child: Process, status: int = 0, signal: int = 0) -> None:
+        """Let a process end that has never run: process_exit or process_kill, as if it called them;
+        then it is the turn of who ran before."""
+        m = self.m
+        before, kept = m.regs, {place: variable(m, *place) for place in KERNELS}
+        assign(m, "current_process", child.address)
+        m.set_regs(rsp=(before.rsp - 1024 & -16) - 8, rdi=signal or status,
+                   rip=m.sym("process_kill" if signal else "process_exit"))
+        m.run_to("schedule")
+        m.set_regs(**values(before), cr3=before.cr3)
+        for (name, offset), value in kept.items():
+            assign(m, name, value, offset)
+
+
+def check_registers(seen: Registers, expected: State, what: str, hint: str = "") -> None:
+    """Compare registers by name."""
+    compare({name: getattr(seen, name) for name in expected}, expected, what, hint)
+
+
+def user_registers(before: Registers, way: str, size: int = 2) -> State:
+    """What a child has that its parent forked with these registers, by SYSCALL or int 0x80."""
+    expected = values(before, (*GENERAL, "rsp", "rflags", "fs_base", "gs_base", "cs", "ss",
+                               "ds", "es", "fs", "gs"))
+    expected.update(rip=before.rip + size, rax=0)
+    if way == "syscall":
+        expected.update(rcx=before.rip + size, r11=before.rflags)
+    return expected
+
+
+@contextmanager
+def family(lab: Lab, *others: Module, **options: Any) -> Iterator[Family]:
+    """A machine with a puppet as its first process; `others` are programs to execute."""
+    program = puppet(lab.rng)
+    with lab.boot(modules=[program.module(), *others], memory_map=MEMORY, **options) as machine:
+        yield Family(machine, lab.rng, program)
