@@ -25,3 +25,4 @@ lint:
 
 bench:
 	@$(PYTHON) -m tools.bench $(if $(filter-out file,$(origin LAB)),--lab $(LAB))
+	@$(PYTHON) -m tools.instructions

@@ -6,12 +6,11 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterator
 from contextlib import contextmanager
-from random import Random
 from typing import Any
 
 from grade.lab import Lab
-from grade.lab4.puppet import MEMORY, Guest, Puppet, puppet
-from grade.lab4.state import (GENERAL, KERNEL_BASE, NUMBERS, State, assign, compare, values,
+from grade.lab4.puppet import MEMORY, Guest, puppet
+from grade.lab4.state import (FIXED, GENERAL, KERNEL_BASE, NUMBERS, State, assign, compare, values,
                               variable)
 from grade.lab5.structures import error_numbers, layout
 from grade.machine import Machine, Module, Registers
@@ -133,23 +132,19 @@ class Family(Guest):
 
     parent: Process
 
-    def __init__(self, machine: Machine, rng: Random, program: Puppet) -> None:
-        super().__init__(machine, rng, program)
-        self.at_gate: Registers
-
     def begin(self) -> None:
         """Be at the first process's first instruction."""
         self.start()
         self.parent = running(self.m)
 
-    def enter(self, **registers: int) -> Registers:
+    def into_kernel(self, **registers: int) -> Registers:
         """Make a system call of the grader's, and stand in its handler: in the kernel, on the
-        process's stack. The registers that ring 3 had."""
+        process's stack, with interrupts off. The registers that ring 3 had."""
         assign(self.m, "syscall_table", self.m.sym(GATE), 8 * NUMBER)
         self.plant(rip=self.program.syscall, rax=NUMBER, **registers)
         before = self.m.regs
         self.m.run_to(GATE)
-        self.at_gate = self.m.regs
+        self.m.set_regs(rflags=FIXED)
         return before
 
     def back(self, result: int = 0) -> Registers:
