@@ -52,11 +52,11 @@ def boot(configuration: Configuration, program: str) -> dict[str, int]:
     """Run bench.c, or bench.c with int 0x80, and read what it prints."""
     directory = tree.lab_directory(ROOT, configuration.lab)
     build = ROOT / "build/bench" / directory.name
-    subprocess.run(["make", "--silent", "-C", str(directory), f"BUILD={build}", "kernel"],
-                   check=True)
-    subprocess.run(["make", "--silent", "-C", str(directory), f"BUILD={build}", "iso",
-                    f"PROGRAM={build}/user/{program}.elf",
-                    f"CMDLINE={configuration.command_line}"], check=True)
+    make = ["make", "-C", str(directory), f"BUILD={build}"]
+    subprocess.run([*make, "kernel"], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([*make, "iso", f"PROGRAM={build}/user/{program}.elf",
+                    f"CMDLINE={configuration.command_line}"],
+                   check=True, stdout=subprocess.DEVNULL)
     done = subprocess.run(
         shlex.split("qemu-system-x86_64 -accel tcg -icount shift=0,sleep=off -cpu max -m 128M "
                     "-nodefaults -display none -no-reboot -serial stdio "
