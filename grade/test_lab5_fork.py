@@ -8,11 +8,17 @@ from __future__ import annotations
 
 from grade.check import check
 from grade.lab import Lab
+from grade.lab4.puppet import MEMORY
 from grade.lab4.state import PAGE
-from grade.lab5 import sharing
+from grade.lab5 import (children, executing, forking, services, sharing, switching, userstate,
+                        waiting)
+from grade.lab5.children import Twins
 from grade.lab5.family import Failing, family
 from grade.lab5.sharing import Halves, Side, Write
+from grade.machine import Limits
 from grade.outcome import equal, expect
+
+PATIENT = Limits(cpu=30.0, wall=300.0)  # for programs that run by themselves
 
 # ---- Exercise 5.1: copy on write ---------------------------------------------------------------
 
@@ -68,7 +74,8 @@ def test_copy(lab: Lab) -> None:
         f.into_kernel()
         sides = [Side("the parent", root), Side("the child", sharing.clone(f, root))]
         f.back()
-        for va in f.rng.sample(pages[:-2], len(pages) - 2):
+        sharing.faults(f, pages[-3])
+        for va in f.rng.sample(pages[:-3], len(pages) - 3):
             writer, other = f.rng.sample(sides, 2)
             Write(f, writer, other, va).first()
             Write(f, other, writer, va).last()
@@ -85,8 +92,8 @@ def test_copy(lab: Lab) -> None:
 
 @check("T5.3", title="Without memory for a table or a copy nothing is lost, and nothing is broken",
        points=3, exercise="5.1", debug_at="copy_on_write",
-       hint="copy_on_write: frame_alloc before anything changes; if it fails, the page stays shared "
-            "and ERROR_NO_FRAMES is returned")
+       hint="copy_on_write: frame_alloc before anything changes; if it fails, the page stays "
+            "shared and ERROR_NO_FRAMES is returned")
 def test_no_memory(lab: Lab) -> None:
     """Every frame_alloc of a clone and of a copy fails once; the program ends as on Linux."""
     with family(lab) as f:
@@ -114,4 +121,320 @@ def test_no_memory(lab: Lab) -> None:
               "clock_gettime to a shared page when there is no frame for the copy")
         sharing.store(f, va + PAGE, 1)
         failing.left = 1
-        sharing.killed(f, va, sharing.SIGKILL, "a write to a shared page without a frame for a copy")
+        sharing.killed(f, va, sharing.SIGKILL,
+                       "a write to a shared page without a frame for a copy")
+
+
+# ---- Exercise 5.2: the child's registers -------------------------------------------------------
+
+
+@check("T5.4", title="A child's registers are those of the system call being served, and RAX is 0",
+       points=8, exercise="5.2", debug_at="capture_registers",
+       hint=forking.HINT + ". `p *percpu.frame` in gdb, and `p *registers` afterwards")
+def test_capture(lab: Lab) -> None:
+    """U-18, U-21, M05, T5.1 of the audit: from both frames, every register and flag random."""
+    with family(lab) as f:
+        f.begin()
+        for by, before in forking.entries(f):
+            forking.check_capture(f, by, before)
+
+
+@check("T5.5", title="fork makes a process, with a kernel stack on which its registers lie",
+       points=7, exercise="5.2", debug_at="process_fork",
+       hint="prepare_stack in fork.c: from the top down the registers, the address of "
+            "forked_child_starts, six words for switch_stacks; switch_rsp is the lowest of them")
+def test_prepare(lab: Lab) -> None:
+    """U-18, U-21, A-03, A-09, B-05, M04, M05: the stack is taken up by switch_stacks."""
+    for by in forking.WAYS:
+        with family(lab) as f:
+            f.begin()
+            forking.skip_user_state(f)
+            f.into_kernel(by, **forking.random_state(f))
+            for _ in range(2):
+                before = f.into_kernel(by, **forking.random_state(f))
+                child = f.fork()
+                forking.check_process(f, child)
+                forking.check_layout(f, child)
+                f.back()
+            f.into_kernel(by, rflags=2)
+            forking.take_up_stack(f, by, before, child)
+
+
+@check("T5.6", title="Where fork cannot be, it is refused, and everything is given back", points=5,
+       exercise="5.2", debug_at="process_fork",
+       hint="process_fork gives back what it has taken before an error; sys_fork makes -EAGAIN of "
+            "no place in the table, -ENOMEM of no memory. `frames` of the monitor counts")
+def test_refused(lab: Lab) -> None:
+    """T5.5 of the audit: each allocation fails once; MAX_PROCESSES; memory that runs out."""
+    with family(lab) as f:
+        f.begin()
+        forking.skip_user_state(f)
+        f.into_kernel()
+        frames = forking.fork_without_memory(f)
+        expect(frames > 8, f"process_fork takes {frames - 1} frames", "a stack and tables")
+    with family(lab) as f:
+        f.begin()
+        forking.skip_user_state(f)
+        count, error = forking.bomb(f)
+        expect(count >= 255, f"{count} forks, then fork returns {error}",
+               "256 processes or more at once")
+        forking.check_refusal(f, error, forking.EAGAIN, "with a full process table")
+    with family(lab, memory_map=forking.SMALL) as f:
+        f.begin()
+        forking.skip_user_state(f)
+        _, error = forking.bomb(f)
+        forking.check_refusal(f, error, forking.ENOMEM, "when memory has run out")
+
+
+# ---- Exercise 5.3: what belongs to ring 3 ------------------------------------------------------
+
+
+@check("T5.7", title="save_user_state keeps FPU, SSE, bases and selectors of the program", points=4,
+       exercise="5.3", debug_at="save_user_state",
+       hint="save_user_state in scheduler.c: FXSAVE, MSR_FS_BASE, MSR_KERNEL_GS_BASE, four "
+            "selectors; `p *user` in gdb when it returns")
+def test_save(lab: Lab) -> None:
+    """U-08, E26, E27: every part random, taken on by a program."""
+    with family(lab) as f:
+        f.begin()
+        for _ in range(4):
+            userstate.check_saved(f)
+
+
+@check("T5.8", title="load_user_state puts them back, and the kernel's GS stays", points=3,
+       exercise="5.3", debug_at="load_user_state",
+       hint="load_user_state in scheduler.c: a selector that is loaded changes the base, so the "
+            "bases come after; GS is loaded between two SWAPGS, for GS_BASE is the kernel's")
+def test_load(lab: Lab) -> None:
+    """E26, E27, E29, M10: seen by the program, by FXSAVE and in the registers."""
+    with family(lab) as f:
+        f.begin()
+        for _ in range(4):
+            userstate.check_loaded(f)
+
+
+@check("T5.9", title="A child has the FPU, bases and selectors that its parent has when it forks",
+       points=3, exercise="5.3", debug_at="process_fork",
+       hint="copy_user_state in fork.c calls save_user_state: what was kept at the last switch may "
+            "be old. It must write to the struct that it is given, and read the processor")
+def test_inherit(lab: Lab) -> None:
+    """U-20, E27, M05: TLS and SSE state included."""
+    with family(lab) as f:
+        f.begin()
+        for _ in range(3):
+            userstate.check_inherited(f)
+
+
+# ---- Exercise 5.4: wait ------------------------------------------------------------------------
+
+
+@check("T5.10", title="wait4 tells which child has ended and how, once, and gives it back",
+       points=8, exercise="5.4", debug_at="wait_for_child",
+       hint="find_child and wait_for_child in family_calls.c: a place that is in use, whose parent "
+            "is current_process, and whose number was asked for; the number and the status must be "
+            "read before process_free")
+def test_reap(lab: Lab) -> None:
+    """T5.3 of the audit: exit statuses and signals, any child or a certain one; frames."""
+    with family(lab) as f:
+        f.begin()
+        waiting.check_all_reaped(f)
+
+
+@check("T5.11", title="wait4 waits for the child that was asked for, and for nothing less",
+       points=6, exercise="5.4", debug_at="wait_for_child",
+       hint="wait_for_child: look, and if nobody has ended sleep_on(current_process), in a loop: "
+            "who is woken looks again. WNOHANG returns 0 instead; sleep_on's false is -EINTR")
+def test_waiting(lab: Lab) -> None:
+    """T5.3: WNOHANG, -EINTR, wakeups for nothing, interrupts off until it sleeps."""
+    with family(lab) as f:
+        f.begin()
+        waiting.check_waiting(f)
+    with family(lab) as f:
+        f.begin()
+        waiting.check_interrupted(f)
+
+
+@check("T5.12", title="wait4 gives one's own children; orphans go to the first process; errors",
+       points=6, exercise="5.4", debug_at="wait_for_child",
+       hint="find_child: child->parent == current_process; wait_for_child: -ECHILD if no child is "
+            "such as asked for; -EFAULT comes after process_free")
+def test_whose(lab: Lab) -> None:
+    """T5.3, T5.7, E51: grandchildren, orphans, ECHILD, EINVAL, EFAULT."""
+    with family(lab) as f:
+        f.begin()
+        waiting.check_whose(f)
+        waiting.check_errors(f)
+
+
+# ---- Exercise 5.5: the switch ------------------------------------------------------------------
+
+
+@check("T5.13", title="Before the stack is switched, all that the processor uses is the next one's",
+       points=6, exercise="5.5", debug_at="switch_to",
+       hint="switch_to in scheduler.c: CR3, TSS.rsp0 (set_kernel_stack), percpu.kernel_rsp, "
+            "percpu.frame, load_user_state, current_process and its state; and what is current's "
+            "is kept before")
+def test_switch(lab: Lab) -> None:
+    """A-03, A-04, A-19, E2, E46, T5.6 of the audit: to a new child and back, all of it random."""
+    with family(lab) as f:
+        f.begin()
+        stage = switching.Stage(f, 1)
+        for _ in range(4):
+            stage.turn()
+
+
+@check("T5.14", title="Processes take turns, and find everything as they left it", points=4,
+       exercise="5.5", debug_at="switch_to",
+       hint="switch_to: keep what is in the processor (save_user_state, percpu.kernel_rsp, "
+            "percpu.frame) in the process that is left, each time: it may have changed since")
+def test_turns(lab: Lab) -> None:
+    """A-19, E31: round robin, with changes in between."""
+    with family(lab) as f:
+        f.begin()
+        stage = switching.Stage(f, 3)
+        for number in range(14):
+            stage.turn()
+            if number % 3:
+                stage.change()
+
+
+# ---- Exercise 5.6: the child's first steps -----------------------------------------------------
+
+
+@check("T5.15", title="enter_forked_child brings every register to ring 3", points=3,
+       exercise="5.6", debug_at="enter_forked_child",
+       hint="enter_forked_child in fork.asm: first the five words that IRETQ takes, then SWAPGS, "
+            "then the registers, RDI last: it is the pointer. Step with `si` and `info registers`")
+def test_enter(lab: Lab) -> None:
+    """U-19, U-20, E29, M12, T5.1 of the audit: all random, flags too."""
+    with family(lab) as f:
+        f.begin()
+        for _ in range(6):
+            f.into_kernel(rflags=2)
+            children.check_entered(f)
+
+
+@check("T5.16", title="Parent and child both return from fork, and differ in RAX only", points=3,
+       exercise="5.6", debug_at="enter_forked_child",
+       hint="compare `info registers` in the parent behind its system call with the child's at its "
+            "first instruction in ring 3; TSS.rsp0 and percpu.kernel_rsp are the child's own")
+def test_twins(lab: Lab) -> None:
+    """U-20, U-21, A-04, E2, E27, T5.1 and T5.6 of the audit: by SYSCALL and by int 0x80."""
+    with family(lab) as f:
+        f.begin()
+        for by in ("syscall", "int80", "syscall"):
+            twins = Twins(f, by)
+            twins.check_parent()
+            child = twins.to_child()
+            twins.check_child(child)
+            twins.end_child()
+
+
+@check("T5.17", title="Processes that never give way take turns, and share nothing they can write",
+       points=2, exercise="5.6", debug_at="enter_forked_child",
+       hint="everything that a process finds changed was another's: registers and FPU (5.2, 5.3, "
+            "5.6), memory (5.1). The timer interrupts ring 3 and on_tick yields")
+def test_preemption(lab: Lab) -> None:
+    """T5.2 of the audit: at every switch, all page tables of all processes."""
+    run = children.make(lab.rng, children.SPINNERS, children=4, rounds=6000000,
+                        factor=0x10000001 + 2 * lab.rng.randrange(1 << 20))
+    with lab.boot(modules=[run.module], memory_map=MEMORY, limits=PATIENT) as m:
+        watch = children.Watch(m, run, 5)
+        children.check_end(m, run, 6)
+        watch.check()
+
+
+@check("T5.18", title="A thousand children, eight generations, orphans: nothing is lost", points=2,
+       exercise="5.6", debug_at="process_exit",
+       hint="the report at the end counts processes and frames: what is not given back? Run it "
+            "with `make debug` and look at frames_free() after each child")
+def test_generations(lab: Lab) -> None:
+    """U-22, A-18, E30, E51, T5.3 to T5.5 and T5.7 of the audit; boot-return with the last one."""
+    run = children.make(lab.rng, children.GENERATIONS, cycles=1000)
+    with lab.boot(modules=[run.module], memory_map=MEMORY, limits=PATIENT) as m:
+        children.check_end(m, run, 1 + 1 + 1000 + 8 + 2 + 1)
+
+
+# ---- Exercise 5.7: exec ------------------------------------------------------------------------
+
+
+@check("T5.19", title="execve makes another program of a process, and nothing of the old one stays",
+       points=6, exercise="5.7", debug_at="replace_image",
+       hint="replace_image in exec.c: image_create, then CR3, then address_space_destroy of the "
+            "old root, then the frame of the request; enter_image. `map` and `x/20gx $rsp` in gdb")
+def test_exec(lab: Lab) -> None:
+    """A-13, E25, T3.1: registers, memory, stack, FPU, bases; files and number stay; frames."""
+    one, two = executing.target(lab.rng), executing.target(lab.rng)
+    with family(lab, one.module, two.module) as f:
+        f.begin()
+        executing.never_in_use(f)
+        free: list[int] = []
+        for to, by, counts in ((one, "syscall", (0, 0)), (two, "int80", (3, 2)),
+                               (one, "syscall", (64, 40)), (two, "int80", (1, 0))):
+            lists = [executing.texts(lab.rng, count) for count in counts]
+            executing.replace(f, to, lists[0], lists[1], by)
+            f.into_kernel(rflags=2)
+            free.append(f.free())
+            f.back()
+        equal(free[2:], free[:2], "frames_free() after each execve of a program, the second time")
+
+
+@check("T5.20", title="An execve that fails leaves its caller whole", points=5, exercise="5.7",
+       debug_at="replace_image",
+       hint="replace_image in exec.c: nothing of the old image may be touched before image_create "
+            "has worked; its error goes through errno_for")
+def test_exec_fails(lab: Lab) -> None:
+    """ENOENT, ENOEXEC, E2BIG, EFAULT; ENOMEM at every allocation; frames conserved."""
+    to = executing.target(lab.rng)
+    with family(lab, to.module, *executing.broken(lab.rng)) as f:
+        f.begin()
+        unharmed = executing.Unharmed(f)
+        for request, error, why in executing.requests(f, to.name):
+            unharmed.refused(request, error, why)
+        executing.without_memory(f, to)
+
+
+@check("T5.21", title="Pipes, signals and sleep as on Linux; the shell runs programs", points=2,
+       exercise="5.7", debug_at="sys_execve",
+       hint="`make run LAB=5` is the shell: what does it print, compared with what was typed?")
+def test_shell(lab: Lab) -> None:
+    """A-13, A-15: the given system calls one by one, and the shell that uses them."""
+    with family(lab) as f:
+        f.begin()
+        services.check_files(f)
+        services.check_sleep(f)
+        services.check_kill(f)
+    run = children.make(lab.rng, services.PIPES)
+    with lab.boot(modules=[run.module], memory_map=MEMORY, limits=PATIENT) as m:
+        children.check_end(m, run, 3)
+    with lab.boot(memory_map=MEMORY) as m:
+        m.run_to("console_read")
+        m.type(services.TYPED)
+        m.run_to_exit(lab.constants["EXIT_OK"])
+        m.console.expect_in_order(services.SHELL)
+
+
+@check("T5.22", title="A program executed by a child leaves its parent's memory alone", points=2,
+       exercise="5.7", debug_at="replace_image",
+       hint="replace_image destroys the address space of the process that runs; frames that are "
+            "shared with its parent only lose one of their places (user_frame_release)")
+def test_exec_after_fork(lab: Lab) -> None:
+    """T5.2 of the audit: the frames that were shared are the other's alone, with its content."""
+    to = executing.target(lab.rng)
+    with family(lab, to.module) as f:
+        f.begin()
+        sharing.plant_code(f)
+        f.into_kernel(rflags=2)
+        child = f.fork()
+        before = sharing.user_half(f, child.root)
+        data = [each for each in before if not each.executable]  # the code we write over ourselves
+        content = [f.m.phys.read(each.pa, PAGE) for each in data]
+        f.back()
+        for page in range(4):  # where the request is going to lie
+            sharing.store(f, f.program.data + page * PAGE, 1)
+        executing.replace(f, to, ["a"], [], "syscall")
+        f.into_kernel(rflags=2)
+        equal(sharing.user_half(f, child.root), before, "what the other process maps")
+        equal([f.m.phys.read(each.pa, PAGE) for each in data] == content, True,
+              "that the other process's memory is as it was")
+        sharing.check_counts(f, before, False, "after an execve")

@@ -10,9 +10,9 @@ from typing import Any
 
 from grade.lab import Lab
 from grade.lab4.puppet import MEMORY, Guest, puppet
-from grade.lab4.state import (FIXED, GENERAL, KERNEL_BASE, NUMBERS, State, assign, compare, values,
-                              variable)
-from grade.lab5.structures import error_numbers, layout
+from grade.lab4.state import (FIXED, GENERAL, KERNEL_BASE, NUMBERS, PAGE, State, assign, compare,
+                              values, variable)
+from grade.lab5.structures import Field, error_numbers, layout
 from grade.machine import Machine, Module, Registers
 from grade.outcome import Failure, Outcome, equal, expect
 
@@ -36,9 +36,10 @@ class ProcessState(enum.IntEnum):
 class Process:
     """A struct process in the machine's memory."""
 
-    def __init__(self, machine: Machine, address: int) -> None:
+    def __init__(self, machine: Machine, address: int,
+                 fields: dict[str, Field] | None = None) -> None:
         self.m, self.address = machine, address
-        self.fields = layout(machine, "process.c", "process").fields
+        self.fields = fields or layout(machine, "process.c", "process").fields
 
     def place(self, name: str) -> int:
         """The address of a field."""
@@ -47,12 +48,12 @@ class Process:
                           "the fields of process.h")
         return self.address + self.fields[name].offset
 
-    def bytes(self, name: str) -> bytes:
+    def data(self, name: str) -> bytes:
         place = self.place(name) - KERNEL_BASE
         return self.m.phys.read(place, self.fields[name].size)
 
     def get(self, name: str) -> int:
-        return int.from_bytes(self.bytes(name), "little")
+        return int.from_bytes(self.data(name), "little")
 
     def put(self, name: str, value: int | bytes) -> None:
         size = self.fields[name].size
@@ -93,13 +94,17 @@ def running(machine: Machine) -> Process:
     return Process(machine, address)
 
 
+def every_place(machine: Machine) -> list[Process]:
+    """process_table."""
+    table = machine.symbols.symbol("process_table")
+    size, fields = layout(machine, "process.c", "process")
+    return [Process(machine, place, fields)
+            for place in range(table.address, table.address + table.size, size)]
+
+
 def all_processes(machine: Machine) -> list[Process]:
     """The places of the table that are in use."""
-    table = machine.symbols.symbol("process_table")
-    size = layout(machine, "process.c", "process").size
-    every = (Process(machine, place)
-             for place in range(table.address, table.address + table.size, size))
-    return [each for each in every if each.get("state") != ProcessState.UNUSED]
+    return [each for each in every_place(machine) if each.get("state") != ProcessState.UNUSED]
 
 
 class Failing:
@@ -131,17 +136,19 @@ class Family(Guest):
     """A puppet that runs, and those that it forks."""
 
     parent: Process
+    gate: int  # the instruction by which the kernel was entered
 
     def begin(self) -> None:
         """Be at the first process's first instruction."""
         self.start()
         self.parent = running(self.m)
 
-    def into_kernel(self, **registers: int) -> Registers:
+    def into_kernel(self, by: str = "syscall", **registers: int) -> Registers:
         """Make a system call of the grader's, and stand in its handler: in the kernel, on the
         process's stack, with interrupts off. The registers that ring 3 had."""
         assign(self.m, "syscall_table", self.m.sym(GATE), 8 * NUMBER)
-        self.plant(rip=self.program.syscall, rax=NUMBER, **registers)
+        self.gate = getattr(self.program, by)
+        self.plant(rip=self.gate, rax=NUMBER, **registers)
         before = self.m.regs
         self.m.run_to(GATE)
         self.m.set_regs(rflags=FIXED)
@@ -150,13 +157,13 @@ class Family(Guest):
     def back(self, result: int = 0) -> Registers:
         """Let the handler return, and come to ring 3."""
         return_from(self.m, result)
-        self.come_back(self.program.syscall + 2, "a system call")
+        self.come_back(self.gate + 2, "a system call")
         return self.m.regs
 
     @property
     def scratch(self) -> int:
-        """Eight bytes on the kernel's stack that nobody uses."""
-        return self.m.regs.rsp - 64
+        """Some 150 bytes on the kernel's stack that nobody uses, not even `call`."""
+        return self.m.regs.rsp - 216 & -16
 
     def called(self, function: str, *arguments: int) -> str:
         """Call a function that returns an error_t; the error's name."""
@@ -171,7 +178,11 @@ class Family(Guest):
         return Process(self.m, self.m.u64(place))
 
     def free(self) -> int:
-        return self.m.call("frames_free")
+        """Frames that are free, or wait for the next process: the kernel stacks of places in the
+        table that are unused."""
+        kept = [each for each in every_place(self.m)
+                if each.get("state") == ProcessState.UNUSED and each.top]
+        return self.m.call("frames_free") + len(kept) * NUMBERS["STACK_SIZE"] // PAGE
 
     def end(self, child: Process, status: int = 0, signal: int = 0) -> None:
         """Let a process end that has never run: process_exit or process_kill, as if it called them;
@@ -192,13 +203,12 @@ def check_registers(seen: Registers, expected: State, what: str, hint: str = "")
     compare({name: getattr(seen, name) for name in expected}, expected, what, hint)
 
 
-def user_registers(before: Registers, way: str, size: int = 2) -> State:
-    """What a child has that its parent forked with these registers, by SYSCALL or int 0x80."""
-    expected = values(before, (*GENERAL, "rsp", "rflags", "fs_base", "gs_base", "cs", "ss",
-                               "ds", "es", "fs", "gs"))
-    expected.update(rip=before.rip + size, rax=0)
-    if way == "syscall":
-        expected.update(rcx=before.rip + size, r11=before.rflags)
+def after_fork(before: Registers, by: str) -> State:
+    """The general registers of a child whose parent had these at SYSCALL or int 0x80."""
+    expected = values(before, (*GENERAL, "rsp", "rflags"))
+    expected.update(rip=before.rip + 2, rax=0)
+    if by == "syscall":
+        expected.update(rcx=before.rip + 2, r11=before.rflags)
     return expected
 
 
@@ -206,5 +216,6 @@ def user_registers(before: Registers, way: str, size: int = 2) -> State:
 def family(lab: Lab, *others: Module, **options: Any) -> Iterator[Family]:
     """A machine with a puppet as its first process; `others` are programs to execute."""
     program = puppet(lab.rng)
-    with lab.boot(modules=[program.module(), *others], memory_map=MEMORY, **options) as machine:
+    options.setdefault("memory_map", MEMORY)
+    with lab.boot(modules=[program.module(), *others], **options) as machine:
         yield Family(machine, lab.rng, program)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from grade.lab4.state import NUMBERS, PAGE, USER_END
 from grade.lab5.family import Failing, Family
-from grade.machine.paging import (ACCESSED, ADDRESS, DIRTY, NO_EXECUTE, USER, WRITABLE, Mapping,
+from grade.machine.paging import (ACCESSED, ADDRESS, DIRTY, NO_EXECUTE, WRITABLE, Mapping,
                                   Translation, flags)
 from grade.outcome import equal, expect
 
@@ -130,6 +130,17 @@ def access(family: Family, code: bytes, va: int, value: int) -> None:
     family.come_back(at + 3, f"a{' write to' if code is STORE else ' read of'} {va:#x}")
 
 
+def faults(family: Family, va: int) -> None:
+    """The program writes to a page that it wrote to before the clone: now that is a fault."""
+    at = family.program.spare
+    family.plant(rip=at, rdi=va, rax=0)
+    stop = family.m.run_to("copy_on_write", at + 3)
+    expect(stop != at + 3, f"the parent writes to the page at {va:#x} without a page fault, though "
+           "its entry forbids it", "a page fault, and copy_on_write is called",
+           "the TLB still holds the old entry: clone_address_space loads CR3")
+    family.come_back(at + 3, "a write to a shared page")
+
+
 def plant_code(family: Family) -> None:
     """What store and load execute: in a page that fork shares, so before it."""
     family.m.poke_code(family.program.spare, STORE)
@@ -170,7 +181,7 @@ class Write(NamedTuple):
     va: int
 
     def first(self) -> None:
-        """While the page is shared: the writer gets a frame of its own, the other notices nothing."""
+        """While the page is shared: the writer gets a frame, the other notices nothing."""
         f, root = self.family, self.writer.root
         was, content = page(f, root, self.va), contents(f, root, self.va)
         others = page(f, self.other.root, self.va).leaf.value & ~OWN
@@ -287,7 +298,7 @@ def clone_without_memory(family: Family) -> None:
         tried = failing.happened
         failing.left = 0
         if tried:
-            equal(error, "ERROR_NO_FRAMES", f"the error of clone_address_space when its frame_alloc "
+            equal(error, "ERROR_NO_FRAMES", f"the error of clone_address_space when frame_alloc "
                   f"number {n} fails")
         m.call("address_space_destroy", child)
         equal(family.free(), free, f"frames_free() after clone_address_space had no memory (frame "

@@ -5,10 +5,10 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
-from grade.lab6.state import KERNEL_BASE, KERNEL_CS, NUMBERS, PAGE, kernel_root
+from grade.lab6.state import KERNEL_CS, NUMBERS, PAGE, kernel_root
 from grade.machine import Machine
-from grade.machine.paging import (ACCESSED, ADDRESS, DIRTY, GLOBAL, LARGE, NO_EXECUTE, PRESENT,
-                                  USER, WRITABLE, Mapping, index, path, table_frames)
+from grade.machine.paging import (ACCESSED, ADDRESS, DIRTY, GLOBAL, PRESENT, USER,
+                                  WRITABLE, Mapping, path, table_frames)
 from grade.outcome import equal, expect
 
 START, PAGES = NUMBERS["TRAMPOLINE_VADDR"], NUMBERS["ENTRY_PAGES"]
@@ -33,7 +33,6 @@ RIGHTS: dict[int, str] = {
 
 NAMES = {START: "code", NUMBERS["ENTRY_IDT"]: "the IDT", NUMBERS["ENTRY_GDT"]: "GDT and TSS",
          NUMBERS["ENTRY_PERCPU"]: "struct percpu"}
-SHARED = {START, START + PAGE}  # they are the image's own frames
 
 
 def named(va: int) -> str:
@@ -131,9 +130,9 @@ def all_tables(machine: Machine) -> set[int]:
 def check_in_use(machine: Machine) -> None:
     """GDTR, IDTR and TR lead into the entry area, and what lies there is right."""
     system = machine.system
-    equal(system.gdt.base, NUMBERS["ENTRY_GDT"], "the base in GDTR")
-    equal(system.idt.base, NUMBERS["ENTRY_IDT"], "the base in IDTR")
-    equal(system.idt.limit, 16 * VECTORS - 1, "the limit in IDTR")
+    equal(system.gdtr.base, NUMBERS["ENTRY_GDT"], "the base in GDTR")
+    equal(system.idtr.base, NUMBERS["ENTRY_IDT"], "the base in IDTR")
+    equal(system.idtr.limit, 16 * VECTORS - 1, "the limit in IDTR")
     equal(system.tr.base, NUMBERS["ENTRY_TSS"], "the base in TR")
     check_tss(machine)
     check_gates(machine)
@@ -160,11 +159,3 @@ def check_gates(machine: Machine) -> None:
               f"selector and IST of the gate of vector {vector}")
         dpl = 3 if vector in OPEN_GATES else 0
         equal(kind, 0x80 | dpl << 5 | INTERRUPT_GATE, f"the attributes of the gate of {vector}")
-
-
-def image_frame(machine: Machine, name: str) -> int:
-    return machine.sym(name) - KERNEL_BASE
-
-
-__all__ = ["CODE", "CONSTANT", "DATA", "check_bits", "check_chain", "check_in_use", "check_page",
-           "check_pages", "fake_root", "image_frame", "index"]

@@ -7,8 +7,10 @@ import struct
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from random import Random
+from typing import Any
 
-from grade.machine import Machine, Registers
+from grade.lab import Lab
+from grade.machine import Machine, MemoryArea, Registers
 from grade.machine.layout import shared_numbers
 from grade.outcome import Failure, Outcome, equal, show
 
@@ -31,7 +33,14 @@ ARITHMETIC = tuple(1 << bit for bit in (0, 2, 4, 6, 7, 11))
 ERRORS = re.compile(r'^    X\((\w+), "[^"]*"\)', re.M)
 ERROR_FILE = Path(__file__).resolve().parents[2] / "common" / "include" / "error.h"
 
+MEMORY = (MemoryArea(0, 0x9F000), MemoryArea(1 << 20, 0x3E00000))  # whole pages, as lab 2 wants
+
 State = dict[str, int]
+
+
+def boot(lab: Lab, cmdline: str = "pti=on", **options: Any) -> Machine:
+    """A machine about to enter the kernel."""
+    return lab.boot(cmdline=cmdline, memory_map=MEMORY, **options)
 
 
 def error_number(name: str) -> int:

@@ -1,0 +1,166 @@
+"""What process_fork makes: a struct process, a kernel stack, and the registers at its top."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+
+from grade.lab4.state import (AC, DF, ID, IF, IOPL, NT, NUMBERS, PAGE, USER_END, State, compare,
+                              random_flags, user_base)
+from grade.lab5.family import (Failing, Family, Process, ProcessState, after_fork, all_processes)
+from grade.machine import MemoryArea, Registers
+from grade.outcome import equal, expect
+from grade.programs.image import assemble
+
+REGISTERS = ("rip", "rsp", "rflags", "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp",
+             "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15")  # struct fork_child_registers
+SIZE = 8 * len(REGISTERS)
+SAVED = 6 * 8  # what switch_stacks pops
+FLAGS = (IF, DF, NT, AC, IOPL, ID)
+WAYS = ("syscall", "int80")
+GETPID, FORK = 39, 57
+EAGAIN, ENOMEM = -11, -12
+SMALL = (MemoryArea(0, 0x9F000), MemoryArea(1 << 20, 0x900000))
+HINT = "capture_syscall in fork.c: SYSCALL has RIP in the frame's rcx and RFLAGS in its r11"
+BOMB = "again: mov eax, 57\n syscall\n test rax, rax\n js done\n inc rbx\n jmp again\n" \
+       "done: jmp done"
+
+
+def random_state(family: Family) -> dict[str, int]:
+    """For into_kernel: flags, stack and bases that a program can have."""
+    rng = family.rng
+    return {"rflags": random_flags(rng, *FLAGS), "rsp": rng.choice((0, 7, USER_END - 1,
+                                                                    rng.getrandbits(64))),
+            "fs_base": user_base(rng), "gs_base": user_base(rng)}
+
+
+def entries(family: Family) -> Iterator[tuple[str, Registers]]:
+    """Hold system calls of both kinds in the kernel, in an order that leaves something stale."""
+    for by in ("syscall", *WAYS, *reversed(WAYS), "int80"):
+        yield by, family.into_kernel(by, **random_state(family))
+        family.back()
+
+
+def read_registers(family: Family, address: int) -> State:
+    data = family.m.read(address, SIZE)
+    return dict(zip(REGISTERS, struct.unpack(f"<{len(REGISTERS)}Q", data)))
+
+
+def check_capture(family: Family, by: str, before: Registers) -> None:
+    """capture_registers, called while a system call is being served."""
+    place = family.scratch
+    family.m.write(place, b"\xee" * SIZE)
+    family.m.call("capture_registers", place)
+    compare(read_registers(family, place), after_fork(before, by),
+            f"capture_registers in a system call by {by}", HINT)
+
+
+def check_layout(family: Family, child: Process) -> None:
+    """The child's kernel stack looks as if it had called switch_stacks."""
+    rsp, bottom, top = child.get("switch_rsp"), child.get("kernel_stack.bottom"), child.top
+    expect(bottom <= rsp <= top - SAVED - 8 - SIZE,
+           f"switch_rsp of the child is {rsp:#x}, its kernel stack lies from {bottom:#x} to {top:#x}",
+           f"an address on it, {SAVED + 8 + SIZE} bytes or more below its top",
+           "six registers, an address to return to, and a struct fork_child_registers")
+    equal(family.m.u64(rsp + SAVED), family.m.sym("forked_child_starts"),
+          "the word behind the six registers that switch_stacks pops from the child's stack",
+          "switch_stacks returns there: it must be forked_child_starts")
+
+
+def take_up_stack(family: Family, by: str, before: Registers, child: Process) -> None:
+    """Switch to it, and find the child's registers there."""
+    m = family.m
+    m.set_regs(rip=m.sym("switch_stacks"), rdi=family.scratch, rsi=child.get("switch_rsp"))
+    m.run_to("forked_child_starts")
+    compare(read_registers(family, m.regs.rsp), after_fork(before, by),
+            f"what forked_child_starts finds at RSP (fork by {by})", "struct fork_child_registers")
+
+
+def check_process(family: Family, child: Process) -> None:
+    """Everything else that a child is."""
+    m, parent = family.m, family.parent
+    expect(child != parent and child.pid > parent.pid,
+           f"the child's number is {child.pid}, the parent's {parent.pid}", "a new number")
+    equal(m.call("process_find", child.pid), child.address, f"process_find({child.pid})")
+    equal(child.get("parent"), parent.address, "the child's parent")
+    expect(child.state in (ProcessState.BLOCKED, ProcessState.READY),
+           f"the child's state is {child.state.name}", "that of a process that does not run")
+    for name in ("name", "entry", "heap_start", "heap_end", "files"):
+        equal(child.data(name).hex(), parent.data(name).hex(), f"{name} of the child",
+              "it is a copy of its parent")
+    expect(child.root != parent.root, "parent and child have the same root", "a root of its own")
+    equal(child.get("kernel_rsp"), child.top, "the child's kernel_rsp, compared with the top")
+    check_own_stack(family, child)
+
+
+def check_own_stack(family: Family, child: Process) -> None:
+    """B-05, M04: a kernel stack of its own, with its guard page, seen from every address space."""
+    m, parent = family.m, family.parent
+    bottom = child.get("kernel_stack.bottom")
+    equal(child.top - bottom, NUMBERS["STACK_SIZE"], "the size of the child's kernel stack")
+    expect(bottom != parent.get("kernel_stack.bottom"), "parent and child have one kernel stack",
+           "a kernel stack for each")
+    for root in (child.root, parent.root):
+        equal(m.walk(bottom - PAGE, root), None, "the guard page below the child's kernel stack")
+        for page in range(bottom, child.top, PAGE):
+            found = m.walk(page, root)
+            expect(found and found.writable and not found.user and not found.executable,
+                   f"the child's kernel stack at {page:#x}: {found and found.leaf}",
+                   "mapped in every address space: W, not U, NX",
+                   "the processor pushes there while the child's page tables are in use")
+
+
+def skip_user_state(family: Family) -> None:
+    """save_user_state is not written yet: let it do nothing."""
+    family.m.poke_code(family.m.sym("save_user_state"), b"\xc3")
+
+
+def fork_without_memory(family: Family) -> int:
+    """Let each frame_alloc of process_fork fail, one after the other: how many there are. We stand
+    in the kernel."""
+    m, failing = family.m, Failing(family.m)
+    free, before = family.free(), all_processes(m)
+    alive = m.call("processes_alive")
+    for n in range(1, 200):
+        failing.left = n
+        place = family.scratch
+        error = family.called("process_fork", place)
+        tried = failing.happened
+        failing.left = 0
+        if not tried:
+            equal(error, "OK", "the error of process_fork")
+            m.call("address_space_destroy", Process(m, m.u64(place)).root)
+            m.call("process_free", m.u64(place))
+            equal(family.free(), free, "frames_free() when the child has been given back")
+            return n
+        when = f"when frame_alloc number {n} of process_fork fails"
+        equal(error, "ERROR_NO_FRAMES", f"the error of process_fork {when}")
+        equal(family.free(), free, f"frames_free() {when}", "everything is given back then")
+        equal([str(each) for each in all_processes(m)], [str(each) for each in before],
+              f"the process table {when}")
+        equal(m.call("processes_alive"), alive, f"processes_alive() {when}")
+    raise AssertionError("process_fork takes more than 200 frames")
+
+
+def bomb(family: Family) -> tuple[int, int]:
+    """fork until it is refused: how many there are, and the refusal. Interrupts are off in ring 3,
+    so no child runs."""
+    code = assemble(BOMB, family.program.spare, ["done"])
+    family.m.poke_code(family.program.spare, code.bytes)
+    family.plant(rip=family.program.spare, rbx=0, rflags=2)
+    error = family.come_back(code.labels["done"], "a loop of forks")
+    return family.m.regs.rbx, error
+
+
+def check_refusal(family: Family, error: int, expected: int, why: str) -> None:
+    """fork is refused, again and again, and nothing is lost by it."""
+    equal(error, expected, f"fork {why}")
+    family.into_kernel(rflags=2)
+    free, count = family.free(), len(all_processes(family.m))
+    family.back()
+    for by in WAYS:
+        equal(family.ask(FORK, by=by, rflags=2), expected, f"fork {why}, by {by},")
+    equal(family.ask(GETPID, rflags=2), family.parent.pid, "getpid() of the parent after that")
+    family.into_kernel(rflags=2)
+    equal(family.free(), free, f"frames_free() after a fork that was refused, {why}")
+    equal(len(all_processes(family.m)), count, f"the number of processes, {why}")

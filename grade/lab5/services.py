@@ -1,0 +1,185 @@
+"""The given system calls of lab 5, each compared with Linux's word for it; and the shell."""
+
+from __future__ import annotations
+
+import re
+import struct
+from typing import Union
+
+from grade.lab4.state import FIXED, IF, USER_END
+from grade.lab5.family import Family
+from grade.lab5.waiting import OFF, wait
+from grade.outcome import equal, expect
+
+READ, WRITE, CLOSE, PIPE, YIELD, DUP2, NANOSLEEP, FORK, KILL, GETPPID = (
+    0, 1, 3, 22, 24, 33, 35, 57, 62, 110)
+ESRCH, EBADF, EFAULT, EINVAL, EMFILE, EPIPE = -3, -9, -14, -22, -24, -32
+
+TYPED = "hello one two\ncow\nhello | wc\ncrash\nnobody\nfamily\nhello | wc | wc\nexit\n"
+SHELL: list[Union[str, "re.Pattern[str]"]] = [
+    "$ hello one two", "argument: one", "argument: two", "$ cow", "child: 2",
+    "parent: still 1, and the child left 7", "$ hello | wc", "1 lines, 49 bytes", "$ crash",
+    re.compile(r"\[\d+\] ended by signal 11"), "$ nobody", "nobody: no such program",
+    re.compile(r"\[\d+\] status 127"), "$ family", "family: 31 processes", "$ hello | wc | wc",
+    "1 lines, 18 bytes", "$ exit", re.compile(r"process \d+ sh: exited with status 0"),
+    re.compile(r"processes: \d+; frames: (\d+) free before, \1 after"), "Rung lab 5: done"]
+
+
+# The reader sleeps until something is written, and again until the last writer has gone.
+PIPES = """
+%macro sys 1
+        mov     eax, %1
+        syscall
+%endmacro
+%macro is 3
+        cmp     %1, %2
+        mov     edi, %3
+        jne     exit
+%endmacro
+start:  lea     rdi, [own]
+        sys     22
+        sys     57
+        test    rax, rax
+        jz      child
+        mov     edi, [own + 4]
+        sys     3
+        call    receive
+        is      rax, 3, 1
+        is      dword [status], "abc", 2
+        call    receive
+        is      rax, 0, 3
+        mov     edi, {nonce}
+exit:   sys     60
+receive:
+        mov     edi, [own]
+        lea     rsi, [status]
+        mov     edx, 100
+        sys     0
+        ret
+child:  call    wait_a_little
+        mov     edi, [own + 4]
+        lea     rsi, [text]
+        mov     edx, 3
+        sys     1
+        call    wait_a_little
+        xor     edi, edi
+        jmp     exit
+wait_a_little:
+        mov     ebx, 5
+again:  sys     24
+        dec     ebx
+        jnz     again
+        ret
+text:   db      "abc"
+"""
+
+
+class Files:
+    """Pipes and descriptors of the process that runs."""
+
+    def __init__(self, family: Family) -> None:
+        self.f, self.m, self.at = family, family.m, family.program.data
+
+    def ask(self, number: int, *arguments: int) -> int:
+        by = self.f.rng.choice(("syscall", "int80"))
+        return self.f.ask(number, *arguments, by=by, rflags=OFF)
+
+    def pipe(self) -> tuple[int, int]:
+        equal(self.ask(PIPE, self.at), 0, "pipe")
+        reader, writer = struct.unpack("<ii", self.m.read(self.at, 8))
+        return reader, writer
+
+    def check_pipe(self) -> None:
+        """What goes in comes out; ends that are gone; ends of the wrong kind."""
+        reader, writer = self.pipe()
+        equal((reader, writer), (3, 4), "the descriptors of the first pipe")
+        data = self.f.rng.randbytes(200)
+        self.m.write(self.at + 0x200, data)
+        equal(self.ask(WRITE, writer, self.at + 0x200, 200), 200, "write to a pipe")
+        equal(self.ask(READ, reader, self.at + 0x400, 150), 150, "read of 150 of 200 bytes")
+        equal(self.ask(READ, reader, self.at + 0x400 + 150, 150), 50, "read of the rest")
+        equal(self.m.read(self.at + 0x400, 200) == data, True,
+              "that a pipe gives what it was given")
+        equal(self.ask(READ, writer, self.at, 1), EBADF, "read from the end for writing")
+        equal(self.ask(WRITE, reader, self.at, 1), EBADF, "write to the end for reading")
+        equal(self.ask(WRITE, writer, USER_END, 1), EFAULT, "write of memory that is none")
+        equal(self.ask(CLOSE, writer), 0, "close")
+        equal(self.ask(CLOSE, writer), EBADF, "close of what is closed")
+        equal(self.ask(READ, reader, self.at, 8), 0, "read from a pipe that nobody can write to")
+        equal(self.ask(DUP2, reader, 9), 9, "dup2")
+        equal(self.ask(CLOSE, reader), 0, "close of the other descriptor")
+        equal(self.ask(READ, 9, self.at, 8), 0, "read through dup2's descriptor")
+        equal(self.ask(CLOSE, 9), 0, "close of it")
+
+    def check_numbers(self) -> None:
+        """Descriptors that are none, all that there are, and that they come back."""
+        for fd in (-1, 5, 16, 1 << 20):
+            equal(self.ask(CLOSE, fd), EBADF, f"close({fd})")
+            equal(self.ask(DUP2, fd, 5), EBADF, f"dup2({fd}, 5)")
+            equal(self.ask(READ, fd, self.at, 1), EBADF, f"read from {fd}")
+        for fd in (-1, 16):
+            equal(self.ask(DUP2, 1, fd), EBADF, f"dup2(1, {fd})")
+        equal(self.ask(PIPE, self.f.program.constants), EFAULT, "pipe to read-only memory")
+        pairs: list[int] = []
+        while self.ask(PIPE, self.at) == 0:
+            pairs += struct.unpack("<ii", self.m.read(self.at, 8))
+            expect(len(pairs) < 1000, "there is no end of pipes", "-EMFILE")
+        equal(self.ask(PIPE, self.at), EMFILE, "pipe when all descriptors are in use")
+        reader, writer = pairs[:2]
+        equal(self.ask(CLOSE, reader), 0, "close of an end for reading")
+        equal(self.ask(WRITE, writer, self.at, 1), EPIPE, "write to a pipe that nobody can read")
+        for fd in pairs[1:]:
+            equal(self.ask(CLOSE, fd), 0, f"close({fd})")
+
+
+def check_files(family: Family) -> None:
+    """Frames are conserved by pipes."""
+    family.into_kernel(rflags=OFF)
+    free = family.free()
+    family.back()
+    files = Files(family)
+    files.check_pipe()
+    files.check_numbers()
+    family.into_kernel(rflags=OFF)
+    equal(family.free(), free, "frames_free() when all pipes are closed")
+    family.back()
+
+
+def check_kill(family: Family) -> None:
+    """kill, by number and signal; getppid; a signal ends a child at the next tick, or before."""
+    f = family
+    f.into_kernel(rflags=OFF)
+    child = f.fork()
+    f.back()
+    ask = Files(f).ask
+    equal(ask(GETPPID), 0, "getppid() of the first process")
+    for pid, signal, expected in ((999, 9, ESRCH), (child.pid, 65, EINVAL), (child.pid, -1, EINVAL),
+                                  (child.pid, 0, 0)):
+        equal(ask(KILL, pid, signal), expected, f"kill({pid}, {signal})")
+    number = f.ask(FORK, by="int80", rflags=FIXED | IF)
+    equal(ask(KILL, number, 15), 0, "kill of a child that is ready to run")
+    f.plant(rip=f.program.syscall, rax=YIELD, rflags=OFF)
+    f.m.run_to(f.program.syscall + 2)
+    equal(f.m.regs.rax, 0, "sched_yield while a child is being killed")
+    family.m.write(f.program.data + 8, b"\xdd" * 4)
+    found = wait(f, number, 1, f.program.data + 8)
+    equal((found, f.m.u32(f.program.data + 8)), (number, 15),
+          "wait4 for a child that was killed by 15, before it ran: number and status")
+
+
+def check_sleep(family: Family) -> None:
+    """nanosleep: at least as long as asked, and what it refuses."""
+    f, m, at = family, family.m, family.program.data
+    for seconds, nanoseconds, expected in ((-1, 0, EINVAL), (0, 10**9, EINVAL), (0, -1, EINVAL)):
+        m.write(at, struct.pack("<qq", seconds, nanoseconds))
+        equal(f.ask(NANOSLEEP, at, 0), expected, f"nanosleep({seconds} s, {nanoseconds} ns)")
+    equal(f.ask(NANOSLEEP, USER_END - 8, 0), EFAULT, "nanosleep of a time that cannot be read")
+    m.write(at, struct.pack("<qq", 0, 25_000_000))
+    f.into_kernel(rflags=OFF)
+    before = m.call("timer_ticks")
+    f.back()
+    equal(f.ask(NANOSLEEP, at, 0), 0, "nanosleep(25 ms)")
+    f.into_kernel(rflags=OFF)
+    passed = m.call("timer_ticks") - before
+    f.back()
+    expect(passed >= 3, f"nanosleep(25 ms) lasted {passed} ticks", "3 ticks of 10 ms or more")

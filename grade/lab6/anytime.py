@@ -1,0 +1,191 @@
+"""Exercise 6.6: what can come at any instruction comes at every one."""
+
+from __future__ import annotations
+
+from grade.lab import Lab
+from grade.lab6.area import IST
+from grade.lab6.doors import NUMBER, WITH_ERROR_CODE, serve_by_grader, stub
+from grade.lab6.guest import KERNEL_CODE, Guest
+from grade.lab6.state import (AC, ALL, DF, FIXED, FRAME_SIZE, GENERAL, ID, KERNEL_CS, KERNEL_RSP,
+                              KERNEL_SS, NUMBERS, PAGE, PERCPU, SHADOW, State, USER_CS, USER_SS,
+                              boot, compare, give_back, kernel_root, random_flags,
+                              random_registers, read_frame, user_base, values, write_words)
+from grade.lab6.workers import FRAMES, LIMITS
+from grade.machine import Machine, Module
+from grade.machine.gdbremote import Registers
+from grade.outcome import equal, expect
+
+NMI = 2
+MOST_STEPS, MOST_NMIS = 300, 2000
+MASK_ALL = "o /b 0x21 0xff"  # the timer would come where a system call lets interrupts in
+KEPT = (*ALL, "cr3", "gs_base", "k_gs_base")
+UNMAPPED = NUMBERS["ENTRY_STACK_TOP"] + PAGE  # the top of a guard page
+
+
+def top(vector: int) -> int:
+    return NUMBERS[f"ENTRY_{IST[vector]}_TOP"]
+
+
+def at_trap(machine: Machine, vector: int, before: State, where: str) -> None:
+    """trap() has the kernel's tables and GS, and a good frame on the vector's own stack."""
+    regs = machine.regs
+    equal(regs.cr3, before["cr3"] & ~SHADOW, f"{where}: CR3 at trap()")
+    equal(regs.gs_base, PERCPU, f"{where}: GS_BASE at trap()")
+    equal(regs.rflags & (DF | AC), 0, f"{where}: DF and AC at trap()")
+    equal(regs.rdi, top(vector) - FRAME_SIZE, f"{where}: where the frame lies")
+    frame = read_frame(machine, regs.rdi)
+    compare(frame, {**{name: before[name] for name in ALL}, "vector": vector},
+            f"{where}: the frame at trap()")
+
+
+def nmi_here(machine: Machine, guest: Guest, what: str) -> None:
+    """Let an NMI strike before the instruction at which the machine stands, and go on."""
+    before = values(machine.regs, KEPT)
+    where = f"an NMI at {place(machine, before['rip'])}, {what}"
+    machine.session.qmp.monitor("nmi")
+    machine.run_to("trap")
+    at_trap(machine, NMI, before, where)
+    give_back(machine, guest.rng)
+    machine.run_to(before["rip"])
+    compare(values(machine.regs, KEPT), before, f"{where}: after its return")
+
+
+def place(machine: Machine, rip: int) -> str:
+    return "the program's instruction" if rip < 1 << 47 else machine.where(rip)
+
+
+def nmi_at_each(guest: Guest, until: str, what: str) -> None:
+    """Step on, an NMI before each instruction, to a function, or to ring 3 ("")."""
+    m = guest.m
+    for _ in range(MOST_STEPS):
+        regs = m.regs
+        if arrived(m, regs, until):
+            return nmi_here(m, guest, what) if not until else None
+        nmi_here(m, guest, what)
+        m.step()
+    expect(False, f"{what}: after {MOST_STEPS} instructions {until or 'ring 3'} is not reached",
+           "some 70 instructions lead there")
+
+
+def arrived(machine: Machine, regs: Registers, until: str) -> bool:
+    return regs.rip == machine.sym(until) if until else regs.cpl == 3
+
+
+def all_the_way(guest: Guest, name: str, at: int, handler: str, **registers: int) -> None:
+    """From ring 3 to what serves the entry, and back to ring 3."""
+    m, users = guest.m, user_base(guest.rng)
+    guest.in_ring3(users, rip=at, rflags=random_flags(guest.rng, DF, ID), **registers)
+    nmi_here(m, guest, f"before {name}")
+    m.step()
+    nmi_at_each(guest, handler, f"on {name}'s way in")
+    give_back(m, guest.rng)
+    nmi_at_each(guest, "", f"on {name}'s way out")
+
+
+def check_every_instruction(guest: Guest) -> None:
+    """int 0x80, an exception, SYSCALL; and an exception in ring 0."""
+    m = guest.m
+    m.session.qmp.monitor(MASK_ALL)
+    serve_by_grader(m)
+    m.set_regs(cr3=guest.root)
+    m.poke_code(guest.program.spare, b"\x0f\x0b")
+    all_the_way(guest, "int 0x80", guest.program.int80, "trap")
+    all_the_way(guest, "an exception", guest.program.spare, "trap")
+    all_the_way(guest, "SYSCALL", guest.program.syscall, KERNEL_CODE, rax=NUMBER)
+    m.set_regs(cr3=guest.root)
+    m.poke_code(m.sym(KERNEL_CODE), b"\x0f\x0b")
+    guest.in_ring0(user_base(guest.rng), rip=m.sym(KERNEL_CODE), rflags=FIXED)
+    m.step()
+    nmi_at_each(guest, "trap", "on the way in from ring 0")
+
+
+def deliver(guest: Guest, vector: int, shadow: bool, users_gs: bool) -> None:
+    """What the processor does for a vector with a stack of its own, in any state of CR3 and GS."""
+    m, rng, users = guest.m, guest.rng, user_base(guest.rng)
+    state = {**random_registers(rng), "rip": m.sym("entry_leave"), "rsp": guest.kernel_rsp - 0x200,
+             "rflags": random_flags(rng, DF, ID), "cs": KERNEL_CS, "ss": KERNEL_SS}
+    if shadow and users_gs:
+        state.update(rip=guest.program.entry, rsp=guest.user_rsp(), cs=USER_CS, ss=USER_SS)
+    pushed = [state[name] for name in ("rip", "cs", "rflags", "rsp", "ss")]
+    pushed = [0] * (vector in WITH_ERROR_CODE) + pushed
+    start = top(vector) - 8 * len(pushed)
+    write_words(m, start, pushed)
+    m.set_regs(**{name: state[name] for name in GENERAL}, rsp=start, rip=stub(m, vector),
+               cs=KERNEL_CS, ss=KERNEL_SS, rflags=FIXED | DF,
+               cr3=guest.shadow if shadow else guest.root,
+               gs_base=users if users_gs else PERCPU, k_gs_base=PERCPU if users_gs else users)
+    before = {**state, **values(m.regs, ("cr3", "gs_base", "k_gs_base"))}
+    where = (f"vector {vector}, {'shadow' if shadow else 'own'} table, "
+             f"GS the {'program' if users_gs else 'kernel'}'s")
+    m.run_to("trap")
+    at_trap(m, vector, before, where)
+    give_back(m, rng)
+    m.run_to(state["rip"])
+    compare(values(m.regs, (*KEPT, "cs")), {name: before[name] for name in (*KEPT, "cs")},
+            f"{where}: after the return")
+
+
+def check_deliveries(guest: Guest) -> None:
+    """NMI, #DF and #MC in each of the states that there are on the way in and out."""
+    states = [(vector, shadow, users_gs) for vector in IST for shadow in (True, False)
+              for users_gs in (True, False)]
+    for vector, shadow, users_gs in guest.rng.sample(states, len(states)):
+        guest.in_ring3(0)
+        deliver(guest, vector, shadow, users_gs)
+
+
+# ---- NMIs at random, while programs run -------------------------------------------------------
+
+class Storm:
+    """At many entries and exits some instructions more, and then an NMI."""
+
+    def __init__(self, lab: Lab, machine: Machine) -> None:
+        self.m, self.rng, self.sent = machine, lab.rng, 0
+        for name in ("entry_leave", "entry_syscall", "entry_syscall_leave"):
+            machine.on(name, self.strike)
+        machine.on(stub(machine, NUMBERS["VECTOR_SYSCALL"]), self.strike)
+
+    def strike(self) -> None:
+        if self.rng.random() < 0.6:
+            return
+        self.m.step(self.rng.randrange(24))
+        self.m.session.qmp.monitor("nmi")
+        self.sent += 1
+        expect(self.sent < MOST_NMIS, f"after {MOST_NMIS} NMIs 31 processes have not ended",
+               "some hundred entries and exits lead to the end")
+
+
+def check_storm(lab: Lab, suffix: str) -> None:
+    """A tree of processes grows as if there were none; and all are counted."""
+    file = lab.kernel.parent / "user" / f"family{suffix}.elf"
+    with boot(lab, modules=[Module(file.read_bytes(), "family")], limits=LIMITS) as m:
+        m.run_to("programs_run")
+        counted, storm = m.call("nmi_count"), Storm(lab, m)
+        m.run_to("machine_exit")
+        if m.regs.rdi != NUMBERS["EXIT_OK"]:
+            m.run_to_exit(NUMBERS["EXIT_OK"])  # fails, and explains why
+        equal(m.call("nmi_count") - counted, storm.sent, "the number of NMIs that nmi_count tells")
+        m.run_to_exit(NUMBERS["EXIT_OK"])
+        m.console.expect_in_order(["family: 31 processes",
+                                   "process 2 family: exited with status 0", FRAMES])
+        assert storm.sent > 100, storm.sent
+
+
+def check_double_fault(guest: Guest, place: int) -> None:
+    """A stack that is none: the kernel says so, whichever table was in use."""
+    m = guest.m
+    m.set_regs(cr3=guest.root)
+    m.phys.set_u64(physical(m, place), UNMAPPED)
+    guest.in_ring3(0, rip=guest.program.int80, rflags=FIXED)
+    m.run_to_exit(NUMBERS["EXIT_PANIC"])
+    equal([line.split(" (")[0] for line in m.console.lines if line.startswith("PANIC: ")],
+          ["PANIC: #DF double fault"], "the kernel's last words when an entry finds no stack")
+
+
+def physical(machine: Machine, va: int) -> int:
+    found = machine.walk(va, kernel_root(machine))
+    assert found
+    return found.pa
+
+
+BAD_STACKS = (KERNEL_RSP, NUMBERS["ENTRY_TSS"] + NUMBERS["TSS_RSP0"])

@@ -1,0 +1,138 @@
+"""Exercise 6.1: what kpti_init makes, what it makes of pti=, and of having no memory."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from grade.lab import Lab
+from grade.lab6.area import LAST, RIGHTS, START
+from grade.lab6.state import (NUMBERS, PAGE, boot, call_out, error_number, is_true,
+                              kernel_root, leave)
+from grade.machine import Machine
+from grade.outcome import equal, expect
+
+FEATURES, TELLS = 7, 1 << 29  # CPUID leaf 7, EDX: there is IA32_ARCH_CAPABILITIES
+CAPABILITIES, RDCL_NO = 0x10A, 1 << 0
+CPUID, RDMSR = b"\x0f\xa2", b"\x0f\x32"
+MOST_STEPS = 20000
+MOST_FRAMES = 40
+ALLOCATORS = ("frame_alloc", "frame_alloc_run")
+
+
+class Option(NamedTuple):
+    """What kpti_init is told, by whom, and whether it shall isolate. QEMU has no processor that
+    does not need it (capabilities: what the MSR says; None where there is no such MSR)."""
+
+    command_line: str
+    capabilities: int | None
+    wanted: bool
+
+    def __str__(self) -> str:
+        says = ("no IA32_ARCH_CAPABILITIES" if self.capabilities is None else
+                f"IA32_ARCH_CAPABILITIES {self.capabilities:#x}")
+        return f"command line '{self.command_line}', {says}"
+
+
+OPTIONS = (Option("", None, True), Option("pti=auto", RDCL_NO ^ 0xFF, True),
+           Option("pti=on", RDCL_NO, True), Option("quiet pti=auto", RDCL_NO | 0x40, False),
+           Option("", RDCL_NO, False), Option("pti=off", None, False))
+
+
+def check_option(lab: Lab, option: Option) -> None:
+    """At init_syscall: isolation is on or off, and the console says so."""
+    with boot(lab, option.command_line) as m:
+        m.run_to("kpti_is_wanted")
+        decide(m, option)
+        m.run_to("init_syscall")
+        equal(is_true(m.call("kpti_is_active")), option.wanted, f"kpti_is_active(): {option}")
+        m.session.pump.drain()
+        said = [line for line in m.console.lines if line.startswith("[KPTI]")]
+        line = (f"[KPTI] Initialized: entry area at {START:#x}, kernel CR3={kernel_root(m):#x}"
+                if option.wanted else "[KPTI] Off")
+        equal(said, [line], f"what the kernel says: {option}")
+        own = NUMBERS["ENTRY_IDT"] == m.system.idtr.base
+        equal(own, option.wanted, f"whether IDTR leads into the entry area: {option}")
+
+
+def decide(machine: Machine, option: Option) -> None:
+    """Step through kpti_is_wanted, and answer its CPUID and RDMSR as the processor in question."""
+    back = machine.u64(machine.regs.rsp)
+    for _ in range(MOST_STEPS):
+        before = machine.regs
+        code = machine.read(before.rip, 2)
+        if before.rip == back:
+            return
+        after = machine.step()
+        if code == CPUID and before.rax & 0xFFFFFFFF == FEATURES:
+            tells = 0 if option.capabilities is None else TELLS
+            machine.set_regs(rdx=after.rdx & ~TELLS | tells)
+        elif code == RDMSR and before.rcx & 0xFFFFFFFF == CAPABILITIES:
+            expect(option.capabilities is not None, "kpti_is_wanted reads an MSR that CPUID does "
+                   "not promise", "it asks CPUID first: RDMSR would be a #GP")
+            machine.set_regs(rax=option.capabilities or 0, rdx=0)
+    raise AssertionError("kpti_is_wanted does not come back")
+
+
+class Shortage:
+    """Fails one allocation of a frame, from now on the n-th."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.m, self.count, self.failing = machine, 0, -1
+        self.error = error_number("ERROR_NO_FRAMES")
+        for name in ALLOCATORS:
+            machine.on(name, self.allocation)
+
+    def begin(self, failing: int) -> None:
+        self.count, self.failing = 0, failing
+
+    def allocation(self) -> None:
+        """At an allocator's first instruction; one may call the other."""
+        if self.m.where(self.m.u64(self.m.regs.rsp)).split()[0] in ALLOCATORS:
+            return
+        if self.count == self.failing:
+            leave(self.m, self.error)
+        self.count += 1
+
+
+def entry_area(machine: Machine) -> list[int]:
+    """The pages that are mapped in the entry area's part of the kernel's space."""
+    return sorted(page.va for page in machine.mappings(kernel_root(machine), LAST, LAST)
+                  if page.va >= START)
+
+
+def check_shortages(lab: Lab) -> None:
+    """Call entry_area_create again and again, each time with another frame that is not there."""
+    with boot(lab) as m:
+        m.run_to("entry_area_create")
+        shortage, free = Shortage(m), m.call("frames_free")
+        mapped = entry_area(m)
+        for n in range(MOST_FRAMES):
+            shortage.begin(n)
+            error, _ = call_out(m, "entry_area_create")
+            if shortage.count <= n:
+                break
+            what = f"without a frame for allocation {n + 1} of entry_area_create"
+            equal(error, shortage.error, f"what entry_area_create returns {what}")
+            equal(m.call("frames_free"), free, f"frames_free() afterwards, {what},")
+            equal(entry_area(m), mapped, f"what is mapped in the entry area, {what}")
+        equal(error, 0, "what entry_area_create returns when there are frames enough")
+        equal(n, len(RIGHTS) - NUMBERS["ENTRY_CODE_PAGES"] - 1 + 2,
+              "the number of frames that entry_area_create takes: one for each new page, two for "
+              "the chain")
+
+
+def check_without(lab: Lab) -> None:
+    """Without memory for the chain the kernel says so, and runs as it did in lab 5."""
+    with boot(lab) as m:
+        m.run_to("entry_area_create")
+        shortage = Shortage(m)
+        shortage.begin(lab.rng.randrange(8, 10))
+        m.run_to("init_syscall")
+        shortage.begin(-1)
+        root = kernel_root(m)
+        equal(root % (2 * PAGE), 0, "the lowest 13 bits of kernel_root")
+        equal(is_true(m.call("kpti_is_active")), False, "kpti_is_active() without memory for it")
+        expect(m.system.idtr.base != NUMBERS["ENTRY_IDT"], "IDTR leads into the entry area",
+               "all stays as it was where there is no memory for the entry area")
+        m.console.expect_in_order(["[KPTI] Not initialized: resource exhausted: physical frames. "
+                                   "Running without page-table isolation."])
