@@ -1,0 +1,153 @@
+"""Processor states: random ones to plant, and the two frames in which the kernel keeps them."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Mapping
+from random import Random
+
+from grade.machine import Machine, Registers
+from grade.machine.layout import shared_numbers
+from grade.outcome import Failure, Outcome, equal, show
+
+NUMBERS = shared_numbers()
+KERNEL_BASE, WINDOW = NUMBERS["KERNEL_BASE"], NUMBERS["WINDOW_BASE"]
+USER_END, USER_CS, USER_SS = NUMBERS["USER_END"], NUMBERS["USER_CS"], NUMBERS["USER_SS"]
+KERNEL_CS, KERNEL_SS = NUMBERS["SELECTOR_KERNEL_CODE"], NUMBERS["SELECTOR_KERNEL_DATA"]
+PAGE = NUMBERS["PAGE_SIZE"]
+
+GENERAL = ("r15", "r14", "r13", "r12", "r11", "r10", "r9", "r8",
+           "rbp", "rdi", "rsi", "rdx", "rcx", "rbx", "rax")
+CALLER_SAVED = ("rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11")
+CALLEE_SAVED = ("rbx", "rbp", "r12", "r13", "r14", "r15")
+ARGUMENTS = ("rdi", "rsi", "rdx", "r10", "r8", "r9")  # of a system call
+C_ARGUMENTS = ("rdi", "rsi", "rdx", "rcx", "r8", "r9")  # of a function
+
+# struct trap_frame (trap.h) and struct syscall_frame (syscall_entry.h), lowest address first.
+TRAP_FRAME = (*GENERAL, "vector", "error", "rip", "cs", "rflags", "rsp", "ss")
+SYSCALL_FRAME = ("r9", "r8", "r10", "rdx", "rsi", "rdi", "r15", "r14", "r13", "r12", "rbx", "rbp",
+                 "r11", "rcx", "rax", "rsp")
+
+CF, PF, AF, ZF, SF, TF, DF, OF = (1 << bit for bit in (0, 2, 4, 6, 7, 8, 10, 11))
+FIXED, IF, IOPL, NT, RF, AC, ID = (1 << 1, 1 << 9, 3 << 12, 1 << 14, 1 << 16, 1 << 18, 1 << 21)
+SMEP, SMAP = 1 << 20, 1 << 21  # of CR4
+ARITHMETIC = (CF, PF, AF, ZF, SF, OF)
+NAMED_FLAGS = {TF: "TF (single step)", IF: "IF (interrupts)", DF: "DF (direction)",
+               IOPL: "IOPL", NT: "NT (nested task)", AC: "AC (suspends SMAP)", ID: "ID"}
+
+State = dict[str, int]
+
+
+def random_registers(rng: Random) -> State:
+    """A value of its own for each general register but RSP."""
+    return {name: rng.getrandbits(64) for name in GENERAL}
+
+
+def random_flags(rng: Random, *others: int) -> int:
+    """RFLAGS with interrupts off; the arithmetic flags, and those named, by chance."""
+    return FIXED | sum(flag for flag in (*ARITHMETIC, *others) if rng.random() < 0.5)
+
+
+def user_base(rng: Random) -> int:
+    """A GS or FS base that a program may have: often at an edge."""
+    return rng.choice((0, 1, USER_END - 1, 1 << 46, rng.randrange(USER_END),
+                       rng.randrange(USER_END)))
+
+
+def values(regs: Registers, names: Iterable[str] = (*GENERAL, "rsp", "rip", "rflags")) -> State:
+    """Registers by name, as they can be compared, and set again."""
+    return {name: getattr(regs, name) for name in names}
+
+
+def compare(seen: Mapping[str, int], expected: Mapping[str, int], what: str,
+            hint: str = "") -> None:
+    """Fail at the first register that differs; RF is the processor's own affair."""
+    for name, value in expected.items():
+        ignored = RF if name == "rflags" else 0
+        if seen[name] & ~ignored == value & ~ignored:
+            continue
+        owner = next((other for other, its in expected.items()
+                      if other != name and its == seen[name] and its > 0xFFFF), None)
+        confused = f", which is the value of {owner}" if owner else ""
+        raise Failure(Outcome.WRONG, f"{what}: {name} is {show(seen[name])}{confused}",
+                      f"{name} is {show(value)}", hint)
+
+
+def read_frame(machine: Machine, address: int, names: tuple[str, ...] = TRAP_FRAME) -> State:
+    """A frame in memory, by the names of its fields."""
+    data = machine.read(address, 8 * len(names))
+    return dict(zip(names, struct.unpack(f"<{len(names)}Q", data)))
+
+
+def write_frame(machine: Machine, address: int, frame: Mapping[str, int]) -> None:
+    machine.write(address, struct.pack(f"<{len(frame)}Q", *frame.values()))
+
+
+def give_back(machine: Machine, rng: Random, **result: int) -> None:
+    """Do at a function's first instruction what a C function may do: use up the registers that
+    are its to use, and return."""
+    regs = machine.regs
+    machine.set_regs(**{**{name: rng.getrandbits(64) for name in CALLER_SAVED}, **result},
+                     rip=machine.u64(regs.rsp), rsp=regs.rsp + 8)
+
+
+RED_ZONE = 256
+LANDING = "kernel_ready"  # where the kernel has been, and does not come again
+
+
+def begin_call(machine: Machine, function: str, *arguments: int, **others: int) -> Registers:
+    """Be at a function's first instruction, called from where the machine stands: the registers
+    there. In between the machine can be stopped wherever one likes, until end_call."""
+    before = machine.regs
+    stack = (before.rsp - RED_ZONE & -16) - 8
+    machine.set_u64(stack, machine.sym(LANDING))
+    machine.set_regs(rsp=stack, rip=machine.sym(function), rflags=before.rflags & ~DF,
+                     **dict(zip(C_ARGUMENTS, (each % (1 << 64) for each in arguments))), **others)
+    return before
+
+
+def end_call(machine: Machine, before: Registers) -> Registers:
+    """Let the function return, and be where the machine stood: the registers that it left."""
+    machine.run_to(LANDING)
+    after = machine.regs
+    equal(after.rsp, before.rsp - RED_ZONE & -16, "RSP when the function has returned")
+    machine.set_regs(**values(before))
+    return after
+
+
+def variable(machine: Machine, name: str, offset: int = 0) -> int:
+    """A 64-bit variable of the kernel's image."""
+    return machine.phys.u64(machine.sym(name) + offset - KERNEL_BASE)
+
+
+def assign(machine: Machine, name: str, value: int, offset: int = 0) -> None:
+    """Write a 64-bit variable of the kernel's image."""
+    machine.phys.set_u64(machine.sym(name) + offset - KERNEL_BASE, value)
+
+
+def flags_clear(regs: Registers, flags: Iterable[int], where: str, hint: str = "") -> None:
+    """These flags are 0."""
+    for flag in flags:
+        if regs.rflags & flag:
+            raise Failure(Outcome.WRONG, f"{where}: {NAMED_FLAGS[flag]} is set, RFLAGS is "
+                          f"{regs.rflags:#x}", f"{NAMED_FLAGS[flag]} is 0", hint)
+
+
+def gs_in_kernel(machine: Machine, users: int, where: str) -> None:
+    """GS_BASE is the kernel's, and the program's waits in KERNEL_GS_BASE."""
+    _gs(machine, machine.sym("percpu"), users, where)
+
+
+def gs_in_program(machine: Machine, users: int, where: str) -> None:
+    _gs(machine, users, machine.sym("percpu"), where)
+
+
+def _gs(machine: Machine, active: int, waiting: int, where: str) -> None:
+    regs, kernels = machine.regs, machine.sym("percpu")
+    whose = "the kernel's, &percpu" if active == kernels else "the program's"
+    if (regs.gs_base, regs.k_gs_base) == (waiting, active):
+        raise Failure(Outcome.WRONG, f"{where}: GS_BASE is {regs.gs_base:#x} and KERNEL_GS_BASE "
+                      f"is {regs.k_gs_base:#x}: they are exchanged",
+                      f"GS_BASE is {active:#x} ({whose}) and KERNEL_GS_BASE {waiting:#x}")
+    equal(regs.gs_base, active, f"{where}: GS_BASE ({whose})")
+    equal(regs.k_gs_base, waiting, f"{where}: KERNEL_GS_BASE, where the other one waits,")

@@ -1,0 +1,7 @@
+; cli.asm: switch interrupts off.
+; Ends: SIGSEGV
+%include "hostile.inc"
+
+main:
+        cli
+        survived

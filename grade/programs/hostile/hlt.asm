@@ -1,0 +1,7 @@
+; hlt.asm: stop the processor until the next interrupt.
+; Ends: SIGSEGV
+%include "hostile.inc"
+
+main:
+        hlt
+        survived

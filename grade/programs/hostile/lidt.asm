@@ -1,0 +1,7 @@
+; lidt.asm: load an IDT of our own.
+; Ends: SIGSEGV
+%include "hostile.inc"
+
+main:
+        lidt    [rsp - 16]
+        survived

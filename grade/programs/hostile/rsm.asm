@@ -1,0 +1,7 @@
+; rsm.asm: return from system management mode, where we never were.
+; Ends: SIGILL
+%include "hostile.inc"
+
+main:
+        rsm
+        survived

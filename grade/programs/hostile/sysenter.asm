@@ -1,0 +1,7 @@
+; sysenter.asm: enter the kernel by a door that it has not opened.
+; Ends: SIGILL
+%include "hostile.inc"
+
+main:
+        sysenter
+        survived

@@ -1,0 +1,10 @@
+; xsetbv.asm: choose which registers XSAVE saves.
+; Ends: SIGSEGV
+%include "hostile.inc"
+
+main:
+        xor     ecx, ecx
+        mov     eax, 1
+        xor     edx, edx
+        xsetbv
+        survived

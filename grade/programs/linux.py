@@ -1,0 +1,68 @@
+"""Linux as the oracle: it runs the very same files, and its fate for a program is the right one."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import signal
+import subprocess
+
+from grade.errors import MissingTool
+from grade.programs.suite import Fate, Run
+
+LIMIT = 60  # seconds
+STACK = 1 << 20  # as much as Rung allows
+LIMITS = ("--core=0", f"--stack={STACK}:{STACK}")
+
+# Programs, or runs, that Linux and Rung cannot agree about, and why. Their fate is what their
+# comment says.
+NOT_LINUX = {
+    "alignment-check": "TCG checks no alignment; a processor would, and Linux sends SIGBUS",
+    "brk-all": "how much memory there is, and how much of it is promised, is each system's own",
+    "bss-endless": "the same; and Linux finds out when it is too late for an error",
+    "clflush": "TCG does nothing for CLFLUSH; a processor looks at the page's rights",
+    "icebp": "TCG does not know the instruction; a processor raises #DB, and Linux sends SIGTRAP",
+    "iretq-ring3": "under SMAP TCG reads IRET's frame as if in ring 0, and faults",
+    "jump-compat": "Linux has a 32-bit code segment there, Rung has half of its TSS",
+    "mxcsr-reserved": "TCG takes any value for MXCSR; a processor raises #GP",
+    "number-high": "Linux looked at the whole number until 5.13, and at its lower half since",
+    "push 0x800000001000": "TCG raises #GP; a processor #SS, for which Linux sends SIGBUS",
+    "push 0xffff7fffffffff00": "the same",
+    "sse-divide": "TCG never raises #XM; a processor does, and Linux sends SIGFPE",
+    "sysenter": "Linux takes it for a 32-bit program's system call; to TCG it is unknown",
+    "sysexit": "TCG and AMD do not know it in 64-bit mode; Intel's processors raise #GP",
+    "umip": "Linux makes up an answer, so that old programs go on working",
+    "wrgsbase": "Linux allows the instruction; Rung does not, so isr.asm can trust GS_BASE's sign",
+}
+
+
+def incomparable(run: Run) -> str | None:
+    """Why Linux says nothing about a run; None if it does."""
+    return NOT_LINUX.get(run.title) or NOT_LINUX.get(run.name)
+
+
+def is_oracle() -> bool:
+    """Are we on a Linux that can run the programs?"""
+    return platform.system() == "Linux" and platform.machine() == "x86_64"
+
+
+def fate_on_linux(run: Run) -> Fate:
+    """Run it here. Its output goes to a file, for which a write that ends in the middle counts what
+    came through, as on Rung's console: for a pipe it does not."""
+    prlimit = shutil.which("prlimit")
+    if not prlimit:
+        raise MissingTool("prlimit")
+    environment: dict[str, str] = {}
+    with (os.fdopen(os.memfd_create("output"), "w+b") as output,
+          open(os.devnull, "rb") as nothing):  # not for writing
+        done = subprocess.run([prlimit, *LIMITS, str(run.elf), *run.arguments],
+                              env=environment, stdin=nothing, stdout=output, stderr=output,
+                              timeout=LIMIT)
+        output.seek(0)
+        return Fate(output.read(), words(done.returncode))
+
+
+def words(status: int) -> str:
+    """subprocess's number for how a program ended."""
+    return f"exit {status}" if status >= 0 else signal.Signals(-status).name

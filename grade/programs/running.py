@@ -1,0 +1,95 @@
+"""Programs run by a kernel, and what became of them.
+
+What they write lies between the kernel's own lines, on the same serial port. These are known by the
+programs' names, which nobody can guess. (To stop the machine where each program begins and ends
+instead takes ten times as long.)"""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from grade.lab import Lab
+from grade.machine.machine import Limits, Machine, Module
+from grade.outcome import Failure, Outcome
+from grade.programs.suite import Fate, Run
+
+NOT_STARTED = Fate(b"", "not started")
+LIMITS = Limits(cpu=120.0, wall=600.0, flood=1 << 24)
+START = re.compile(r"\[USERMODE\] Entering Ring 3: entry=\w+ stack=\w+\n")
+REPORT = r"process {name}: |\[BOOT_RETURN ENTRY\]\n"  # what the kernel may say before the end
+END = (r"process (?:\d+ )?{name}: "
+       r"(?:exited with status (\d+)|ended by signal (\d+)|cannot be started: .*)\n")
+
+
+def fates(lab: Lab, runs: Iterable[Run], *, int80: bool = False, **options: Any) -> list[Fate]:
+    """What becomes of each run: in lab 3 each has a boot of its own, later they share one. A
+    kernel that does not survive them all, or keeps a frame, is a Failure."""
+    wanted = list(runs)
+    boots = [[run] for run in wanted] if lab.number == 3 else [wanted]
+    return [fate for boot in boots for fate in in_one_boot(lab, boot, int80, options)]
+
+
+def in_one_boot(lab: Lab, runs: Sequence[Run], int80: bool, options: dict[str, Any]) -> list[Fate]:
+    names = [f"{run.name}.{lab.rng.getrandbits(64):x}" for run in runs]
+    modules = [Module((run.int80 if int80 else run.elf).read_bytes(),
+                      " ".join((name, *run.arguments))) for name, run in zip(names, runs)]
+    with lab.boot(modules=modules, limits=LIMITS, **options) as machine:
+        try:
+            run_all(machine, lab.constants["EXIT_OK"])
+            return list(read(machine.console.text, names))
+        except Failure as failure:
+            failure.details.insert(0, whose_turn(runs, names, machine.console.text))
+            raise
+
+
+def run_all(machine: Machine, expected: int) -> None:
+    """From before the first program to the kernel's regular end, with the frames counted."""
+    machine.run_to("kernel_ready")
+    before = machine.call("frames_free")
+    while machine.run_to("machine_exit") and machine.regs.cpl == 3:
+        pass  # a program tried to jump there
+    after = machine.call("frames_free")
+    machine.run_to_exit(expected)
+    if after != before:
+        raise Failure(Outcome.WRONG, f"{before} frames were free before, and {after} are after",
+                      "a program's frames are free again when it has ended")
+
+
+def read(text: str, names: Sequence[str]) -> Iterator[Fate]:
+    """The fates of programs that ran in this order."""
+    position = 0
+    for name in names:
+        end = ending(name).search(text, position)
+        if not end:
+            raise Failure(Outcome.WRONG, f"the kernel tells of no end of {name}",
+                          "a line for every program that ends")
+        status, number = end.groups()
+        yield (Fate(output(text[position:end.start()], name), words(status, number))
+               if status or number else NOT_STARTED)
+        position = end.end()
+
+
+def ending(name: str) -> re.Pattern[str]:
+    return re.compile(END.format(name=re.escape(name)))
+
+
+def output(text: str, name: str) -> bytes:
+    """Of what was printed before the end of a program, the part that is the program's."""
+    *_, own = START.split(text)
+    return re.split(REPORT.format(name=re.escape(name)), own, maxsplit=1)[0].encode()
+
+
+def words(status: str | None, number: str) -> str:
+    """How the kernel says that a program ended, in the words of a Fate."""
+    return f"exit {status}" if status else signal.Signals(int(number)).name
+
+
+def whose_turn(runs: Sequence[Run], names: Sequence[str], text: str) -> str:
+    """Which program a kernel that did not survive has died of."""
+    for run, name in zip(runs, names):
+        if not ending(name).search(text):
+            return f"the program was {run.title}"
+    return "all programs had ended"
