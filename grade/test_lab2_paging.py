@@ -5,8 +5,9 @@ from __future__ import annotations
 from grade.check import check, equal, expect
 from grade.lab import Lab
 from grade.lab2.changes import (Change, Changes, check_frames, check_large_without_frames,
-                                check_too_few_frames, clear_frames, inside_large_pages, make,
-                                new_large_pages, one_of_each, refusals)
+                                check_too_few_frames, check_two_neighbours, clear_frames,
+                                inside_large_pages, make, new_large_pages, one_of_each,
+                                refusals)
 from grade.lab2.entries import (built_tables, check_ensured, check_safe, check_splits,
                                 check_split_without_frames, check_walk, decoys, inside,
                                 random_case, random_large, tables_freed_by_mistake)
@@ -190,7 +191,7 @@ def test_ensure_table(lab: Lab) -> None:
         m.run_to("tour")
         kernel = Kernel(m)
         entries = kernel.root()
-        cases = [random_case(lab.rng) for _ in range(200)]
+        cases = [(0, 0), (0, 1), *(random_case(lab.rng) for _ in range(200))]
         for i, (value, _) in enumerate(cases):
             m.phys.set_u64(entries + 8 * i, value)
         free = kernel.frames_free()
@@ -271,6 +272,8 @@ def test_random_changes(lab: Lab) -> None:
         kernel = Kernel(m)
         root = kernel.root()
         free, changes = kernel.frames_free(), Changes(lab.rng, root)
+        check_two_neighbours(kernel, root, 0x40_0000 + lab.rng.randrange(1, 9) * GIB)
+        check_tables(kernel, root, 0, free)
         for done in range(250, 1001, 250):
             make(kernel, changes.choose(250))
             compare(m, root, changes.space, f"after {done} calls")

@@ -8,6 +8,7 @@ static paddr_t boot_info_paddr;
 
 error_t bootinfo_init(paddr_t info)
 {
+    boot_info = NULL;
     if (info.raw == 0 || info.raw >= BOOT_WINDOW_SIZE)
         return ERROR_BOOT_INFO_MISSING;
     const struct multiboot2_info *candidate = (const void *)(WINDOW_BASE + info.raw);

@@ -35,7 +35,7 @@ def test_the_table_names_every_goal(run: Run) -> None:
     said = run("make").stdout
     text = (ROOT / "Makefile").read_text() + (ROOT / "tools/authors.mk").read_text()
     goals = {goal for line in re.findall(r"^\.PHONY: (.*)$", text, re.M) for goal in line.split()}
-    for goal in goals - {"help", "kernel"}:
+    for goal in goals - {"help", "kernel", "graded"}:
         assert re.search(rf"^  make {goal}\b", said, re.M), goal
 
 
