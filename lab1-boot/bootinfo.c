@@ -9,6 +9,7 @@ static uint64_t boot_info_size; /* kept here: new page tables may not show the i
 
 error_t bootinfo_init(paddr_t info)
 {
+    boot_info = NULL;
     if (info.raw == 0 || info.raw >= BOOT_WINDOW_SIZE)
         return ERROR_BOOT_INFO_MISSING;
     const struct multiboot2_info *candidate = (const void *)(WINDOW_BASE + info.raw);

@@ -92,7 +92,7 @@ class Builder:
 
     def fill(self, pages: int, absent: int) -> list[Spot]:
         """Pages of every size, and absent entries of every level, at random places."""
-        spots = []
+        spots: list[Spot] = []
         for number in range(pages + absent):
             level = self.rng.choice((1, 1, 1, 2, 3) if number < pages else (1, 2, 3, 4))
             value = random_page(self.rng, level) if number < pages else random_absent(self.rng)

@@ -1,4 +1,4 @@
-"""Lab 2's frame allocator: frames_init on one memory map after the other, and a model of the rest."""
+"""Lab 2's frame allocator: frames_init on one memory map after the other, and its promises."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from dataclasses import replace
 from random import Random
 from typing import NamedTuple
 
-from grade.lab2_kernel import KERNEL_BASE, OUT, PAGE, Ask, Kernel, Reply, ask
-from grade.lab2_memory import (GIB, MIB, Layout, Puzzle, Run, count, explain, frames, holey)
+from grade.lab2.kernel import (KERNEL_BASE, NUMBERS, OUT, PAGE, WINDOW, Ask, Kernel, Reply,
+                               ask)
+from grade.lab2.memory import (GIB, MIB, Layout, Puzzle, Run, count, explain, frames, holey)
 from grade.machine import Machine, MemoryArea, Module
 from grade.machine.multiboot2 import AVAILABLE, MODULE, information, memory_map, tags
-from grade.outcome import Failure, Outcome, expect
+from grade.outcome import Failure, Outcome, equal, expect
 
 ROOM = (32 * MIB, 36 * MIB)  # available in every map, so that the allocator's tables fit
 END = 60 * MIB  # of the memory that the maps are about; below 4 GiB there is really so much
@@ -95,7 +96,7 @@ class FramesInit:
             raise Failure(
                 Outcome.WRONG,
                 f"with {words}, frames_total() is {total.value}: {abs(over)} too "
-                f"{'many' if over > 0 else 'few'}{explain(layout, total.value, tables)}",
+                f"{'many' if over > 0 else 'few'}{explain(layout, total.value + tables)}",
                 f"frames_total() is {right}", details=describe(layout))
         expect(free.value == right, f"with {words}, frames_free() is {free.value} after "
                f"frames_init, and frames_total() {right}", "at first all frames are free")
@@ -146,9 +147,10 @@ def one_thing_in_use(again: FramesInit) -> Iterator[Scenario]:
 
     puzzle = again.puzzle()
     puzzle.areas.append(MemoryArea(at, MIB))
-    info = at + 10 * PAGE - 8 * rng.randrange(1, 500)
+    cmdline = "x" * (4 * PAGE + rng.randrange(2000))
+    size = len(fitted(puzzle, INFO, cmdline)[1])
     yield ("the boot information in available memory",
-           *fitted(puzzle, info, "x" * rng.randrange(PAGE, 3 * PAGE)))
+           *fitted(puzzle, at + 10 * PAGE - size, cmdline))  # its end is a page's end
 
     puzzle = again.puzzle()
     puzzle.areas.append(MemoryArea(at, MIB))
@@ -171,12 +173,12 @@ def one_thing_in_use(again: FramesInit) -> Iterator[Scenario]:
 def hostile(again: FramesInit, number: int) -> Iterator[Scenario]:
     """Maps as no firmware should make them, and some does."""
     rng = again.rng
-    for _ in range(number):
+    for i in range(number):
         puzzle = again.puzzle()
         puzzle.available(rng.randrange(1, 12))
         puzzle.in_use(rng.randrange(12))
         puzzle.add_modules(rng.randrange(6))
-        puzzle.oddities()
+        puzzle.oddities(wrap=i % 2 == 1)
         if rng.random() < 0.5:
             puzzle.areas.append(MemoryArea(4 * GIB + rng.randrange(GIB), rng.randrange(3 * GIB)))
         yield "overlapping regions in no order", *fitted(puzzle, free_place(puzzle))
@@ -327,3 +329,72 @@ def check_steps(kernel: Kernel, steps: Sequence[Step], done: int) -> None:
             raise Failure(Outcome.WRONG, f"call {done + number} of a long row, {reply.asked}, "
                           f"hands out {reply.out:#x}",
                           f"{step.out:#x}, the lowest place where so many are free")
+
+
+def check_own_tables(kernel: Kernel) -> None:
+    """frames_init writes its tables into memory that is free, and counts it as used."""
+    m, layout = kernel.m, booted_layout(kernel.m)
+    before = m.phys.read(0, END)
+    kernel.one("frames_init").demand()
+    changed = written_pages(m, before)
+    allowed = set(frames(layout.free()))
+    for page in changed:
+        expect(page in allowed, f"frames_init writes to {page:#x}, which is in use",
+               "the allocator's own tables lie in free memory")
+    total, most = kernel.one("frames_total").value, count(layout.free()) - len(changed)
+    expect(total <= most, f"frames_total() is {total}: that counts frames in which frames_init "
+           f"itself has just put its tables ({len(changed)}, from "
+           f"{min(changed, default=0):#x} on)", f"at most {most}")
+    least = most - most_tables(layout)
+    expect(total >= least, f"frames_total() is {total}", f"at least {least}")
+
+
+def check_window(kernel: Kernel) -> None:
+    """The window answers only once it is open, and no further than it reaches (U-31)."""
+    size = NUMBERS["WINDOW_SIZE"]
+    asks = [ask("phys_offset"), ask("phys_to_virt", PAGE)]
+    replies = kernel.all([*asks, ask("window_open", WINDOW), *asks, ask("phys_to_virt", size - 8),
+                          ask("phys_to_virt", size)])
+    equal([each.value for each in replies[:2]], [0, 0],
+          "what phys_offset and phys_to_virt return before window_open")
+    equal([each.value for each in replies[3:]],
+          [WINDOW, WINDOW + PAGE, WINDOW + size - 8, 0],
+          "what phys_offset and three times phys_to_virt return after window_open")
+
+
+def check_bad_frees(kernel: Kernel, in_use: list[int]) -> None:
+    """frame_free refuses what it should, and nothing changes."""
+    frame, *others = kernel.frames(30)
+    kernel.give_back(others)
+    free = kernel.frames_free()
+    unaligned = [frame + offset for offset in (1, 8, 0x800, 0xFFF)]
+    foreign = [0, 0xB8000, 10 * MIB + PAGE, 16 * MIB, 1 << 32, 1 << 40, (1 << 52) - PAGE,
+               (1 << 64) - PAGE, *in_use]
+    for error, addresses in (("ERROR_UNALIGNED", unaligned), ("ERROR_FOREIGN_FRAME", foreign),
+                             ("ERROR_DOUBLE_FREE", others)):
+        for reply in kernel.all([ask("frame_free", each) for each in addresses]):
+            reply.demand(error)
+    reply = kernel.one("frame_alloc_run", 0, OUT).demand("ERROR_COUNT")
+    expect(not reply.touched, "frame_alloc_run(0, first) changes *first", "it is not touched")
+    equal(kernel.frames_free(), free, "frames_free() after calls that all failed")
+    equal(kernel.frame(), others[0], "the frame that is handed out after calls that all failed")
+    kernel.give_back([frame, others[0]])
+
+
+def check_exhaustion(kernel: Kernel) -> None:
+    """Without frames nothing is handed out; two frames apart are no run of two."""
+    held = kernel.drain()
+    apart = [held[3], held[5]]
+    sizes = (1, 2, 3, 64, 1 << 20, 1 << 52, (1 << 64) - 1)
+    nothing: list[int] = []
+    for freed in (nothing, apart):
+        kernel.give_back(freed)
+        asks = [ask("frame_alloc_run", size, OUT) for size in sizes[2 if freed else 0:]]
+        asks += [ask("frame_alloc_run", 2, OUT)] if freed else [ask("frame_alloc", OUT)]
+        for reply in kernel.all(asks):
+            reply.demand("ERROR_NO_FRAMES", f"with {len(freed)} frames free")
+            expect(not reply.touched, f"{reply.asked} fails and changes its result",
+                   "it is not touched")
+    equal([kernel.frame() for _ in apart], apart, "the two frames handed out at last")
+    kernel.give_back(held)
+    equal(kernel.frames_free(), len(held), "frames_free() after all was freed")

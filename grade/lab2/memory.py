@@ -75,9 +75,9 @@ class Layout:
     def reserved(self) -> dict[str, list[Run]]:
         """In bytes, what must not be handed out, by the words for it."""
         return {
-            "memory below 1 MiB": [(0, LOW_MEMORY)],
-            "the kernel image": [self.image],
-            "the boot information": [self.info],
+            "the frames below 1 MiB": [(0, LOW_MEMORY)],
+            "the frames of the kernel image": [self.image],
+            "the frames of the boot information": [self.info],
             "the modules": list(self.modules),
             "regions that are not available": [
                 clip(area.base, area.length) for area in self.areas
@@ -91,12 +91,12 @@ class Layout:
     def free(self, forgotten: str = "") -> list[Run]:
         """The frames that may be handed out; `forgotten` is left out of the reservations."""
         holes = [(down(start), up(end)) for words, ranges in self.reserved().items()
-                 if words != forgotten for start, end in ranges]
+                 if words != forgotten for start, end in ranges if start < end]
         return without(((up(start), down(end)) for start, end in self.usable()), holes)
 
     def limit(self) -> int:
         """One past the last byte of usable memory."""
-        return max((end for _, end in self.usable()), default=0)
+        return max((end for start, end in self.usable() if start < end), default=0)
 
     def plain(self, room: int) -> Layout:
         """A map of the same limit, with one MiB of available memory at `room` and no more."""
@@ -107,29 +107,29 @@ class Layout:
 
 def mistakes(layout: Layout) -> dict[str, int]:
     """How many frames there would be after each of the mistakes that are made here, in words."""
-    found = {f"{words} may not be handed out": count(layout.free(words))
+    found = {f"{words} were not reserved": count(layout.free(words))
              for words in layout.reserved()}
-    holes = [each for ranges in layout.reserved().values() for each in ranges]
+    holes = [each for ranges in layout.reserved().values() for each in ranges
+             if each[0] < each[1]]
     inward = [(up(start), down(end)) for start, end in layout.usable()]
     outward = [(down(start), up(end)) for start, end in layout.usable()]
     taken = [(down(start), up(end)) for start, end in holes]
-    found["a frame that is usable only in part is not usable"] = count(without(outward, taken))
+    found["frames were usable that are available only in part"] = count(without(outward, taken))
     for words, start, end in (("begins", up, up), ("ends", down, down)):
-        found[f"a frame in which something reserved {words} may not be handed out"] = count(
+        found[f"a frame were free in which something reserved {words}"] = count(
             without(inward, [(start(first), end(last)) for first, last in holes]))
-    found["each module is reserved, not the first alone"] = count(
+    found["the first module alone were reserved"] = count(
         replace(layout, modules=layout.modules[:1]).free())
-    found["each module is reserved, the last one too"] = count(
+    found["the last module were not reserved"] = count(
         replace(layout, modules=layout.modules[:-1]).free())
     return found
 
 
-def explain(layout: Layout, seen: int, tables: int) -> str:
-    """Words for the mistake that gives this many frames, or "" if none or several do."""
+def explain(layout: Layout, seen: int) -> str:
+    """Words for the mistake that would give this many frames, or "" if none or several do."""
     right = count(layout.free())
-    like = {words for words, number in mistakes(layout).items()
-            if number != right and seen in (number - tables, number)}
-    return f" ({like.pop()})" if len(like) == 1 else ""
+    like = {words for words, number in mistakes(layout).items() if number == seen != right}
+    return f", as if {like.pop()}" if len(like) == 1 else ""
 
 
 @dataclass
@@ -169,19 +169,25 @@ class Puzzle:
         for _ in range(number):
             self.modules.append(self.piece(longest))
 
-    def oddities(self) -> None:
-        """Regions that are empty, beyond all memory, or wrap around at 2^64."""
+    def oddities(self, wrap: bool) -> None:
+        """Regions that are empty, beyond all memory, or wrap around at 2^64: if `wrap`, one from
+        the middle of available memory on."""
         far = self.rng.randrange(PHYSICAL_LIMIT // PAGE, (1 << 64) // PAGE) * PAGE
-        page = self.rng.randrange(self.room[1] // PAGE, self.end // PAGE) * PAGE
-        self.areas += [MemoryArea(page, 0, AVAILABLE), MemoryArea(page + PAGE, 0, RESERVED),
-                       MemoryArea(far, 1 << 30, AVAILABLE),
-                       MemoryArea((1 << 64) - PAGE, 2 * PAGE, AVAILABLE),
-                       MemoryArea(PHYSICAL_LIMIT - GIB, (1 << 64) - GIB, RESERVED)]
+        inside = self.odd(self.room[1], self.end)
+        self.areas += [MemoryArea(inside, 0, AVAILABLE), MemoryArea(inside + 77, 0, RESERVED),
+                       MemoryArea(far, GIB, self.rng.choice((AVAILABLE, BAD))),
+                       MemoryArea((1 << 64) - PAGE, 2 * PAGE, AVAILABLE)]
+        if wrap:
+            start = self.odd(self.end - 8 * MIB, self.end - MIB)
+            self.areas += [MemoryArea(start, (1 << 64) - PAGE, BAD),
+                           MemoryArea(self.end - 9 * MIB, 9 * MIB)]
+        self.modules.append((inside, inside))
 
     def layout(self, info: int, size: int) -> Layout:
-        """The map with its regions in any order, and the boot information at `info`."""
-        areas = [*self.areas, MemoryArea(self.room[0], self.room[1] - self.room[0])]
-        self.rng.shuffle(areas)
+        """The map with its regions in any order, and the boot information at `info`. Only the
+        room comes first, so that the allocator's tables lie in frames that would be free."""
+        areas = [MemoryArea(self.room[0], self.room[1] - self.room[0]),
+                 *self.rng.sample(self.areas, len(self.areas))]
         return Layout(tuple(areas), self.image, (info, info + size), tuple(self.modules))
 
 

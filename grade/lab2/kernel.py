@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, Union
 
-from grade.machine import Call, Machine, Value
+from grade.machine import Call, Interrupt, Machine, Value
+from grade.machine.gdbremote import GENERAL
 from grade.machine.layout import shared_numbers
 from grade.outcome import Failure, Outcome, expect
 
-HEADER = Path(__file__).resolve().parent.parent / "common" / "include" / "error.h"
+HEADER = Path(__file__).resolve().parents[2] / "common" / "include" / "error.h"
 WORDS = re.compile(r'^    X\((\w+), "([^"]*)"\)', re.M)
 
 PAGE = 0x1000
@@ -24,7 +25,6 @@ USER_END = NUMBERS["USER_END"]
 UNTOUCHED = 0x5CA1AB1E_0DDBA115  # what an out-pointer points to before the call
 SLOT = 8
 SLOTS = 4096
-LONGEST_RUN = 1 << 13  # frames that drain asks for at once
 
 
 @functools.lru_cache(maxsize=None)
@@ -59,16 +59,17 @@ Argument = Union[int, str, Out, OutOf]
 class Ask(NamedTuple):
     """A call to be made."""
 
-    function: str
+    function: Union[str, int]
     arguments: tuple[Argument, ...]
 
     def __str__(self) -> str:
         shown = ("&out" if isinstance(each, Out) else "…" if isinstance(each, OutOf) else
                  f"{each:#x}" if isinstance(each, int) else each for each in self.arguments)
-        return f"{self.function}({', '.join(shown)})"
+        name = self.function if isinstance(self.function, str) else f"{self.function:#x}"
+        return f"{name}({', '.join(shown)})"
 
 
-def ask(function: str, *arguments: Argument) -> Ask:
+def ask(function: Union[str, int], *arguments: Argument) -> Ask:
     return Ask(function, arguments)
 
 
@@ -134,15 +135,32 @@ class Kernel:
             return Value(self.slots + SLOT * argument.call)
         return argument
 
-    def one(self, function: str, *arguments: Argument) -> Reply:
+    def one(self, function: Union[str, int], *arguments: Argument) -> Reply:
         return self.all([ask(function, *arguments)])[0]
+
+    def attempt(self, function: Union[str, int], *arguments: int) -> Interrupt | None:
+        """Make one call, which may well fault: the exception, or None if it returned. Either way
+        the kernel stands again where it stood."""
+        m, before = self.m, self.m.regs
+        stack = (before.rsp - 512 & -16) - 8
+        m.set_u64(stack, before.rip)
+        m.set_regs(rsp=stack, rip=m.address(function),
+                   **dict(zip(("rdi", "rsi", "rdx"), arguments)))
+        arrived = m.run_to("trap", before.rip)
+        fault = m.events[-1] if arrived == m.address("trap") else None
+        m.set_regs(**{name: getattr(before, name) for name in (*GENERAL, "rip", "rflags")})
+        return fault
 
     def frames_free(self) -> int:
         return self.one("frames_free").value
 
+    def frames(self, number: int) -> list[int]:
+        """Frames for the check's own needs."""
+        return [reply.demand(when="to the grader").out
+                for reply in self.all([ask("frame_alloc", OUT)] * number)]
+
     def frame(self) -> int:
-        """A frame for the check's own needs."""
-        return self.one("frame_alloc", OUT).demand(when="to the grader").out
+        return self.frames(1)[0]
 
     def root(self) -> int:
         """An empty level-4 table, in a frame of the allocator's."""
@@ -156,20 +174,17 @@ class Kernel:
                                    for each in frames[start:start + SLOTS]]):
                 reply.demand(when="for a frame that was handed out")
 
-    def drain(self, keep: int = 0) -> list[int]:
-        """Take all frames but `keep`, in long runs first."""
+    def drain(self) -> list[int]:
+        """Take all frames, in long runs first."""
         held: list[int] = []
-        size = LONGEST_RUN
+        size = 1 << max(self.frames_free() // 8, 1).bit_length() - 1
         while size:
-            replies = self.all([ask("frame_alloc_run", size, OUT)] * 8)
+            replies = self.all([ask("frame_alloc_run", size, OUT)] * 16)
             taken = [each.out for each in replies if each.error == "OK"]
             held += [first + i * PAGE for first in taken for i in range(size)]
-            if len(taken) < 8:
-                size //= 2
+            if len(taken) < len(replies):
+                size //= 4 if size > 2 else 2
         left = self.frames_free()
         expect(left == 0, f"frames_free() is {left} when frame_alloc finds no frame any more",
                "frames_free() is 0")
-        if keep:
-            self.give_back(held[-keep:])
-            del held[-keep:]
         return held
