@@ -3,6 +3,7 @@ shows it. `tools/python -m tools.picture` makes it anew."""
 
 from __future__ import annotations
 
+import io
 import os
 import pty
 import subprocess
@@ -37,7 +38,7 @@ def on_terminal(command: list[str]) -> str:
 
 
 def plain(line: str) -> Text:
-    """A line of the terminal as rich's text, whose decoder drops blanks behind a change of colour."""
+    """A line of the terminal as rich's text: its decoder drops blanks behind a change of colour."""
     return Text.from_ansi(line.rstrip().replace(" ", "\u00a0"))
 
 
@@ -55,7 +56,8 @@ def main() -> int:
     command = [sys.executable, "-m", "grade", "--lab", str(bug.lab), "--test", "T1.1,T1.2,T1.3,T1.4",
                "--seed", SEED, "--from", str(tree.relative_to(ROOT))]
     text = last_frame(on_terminal(command))
-    console = Console(record=True, width=WIDTH + 1, file=open(os.devnull, "w"), force_terminal=True)
+    console = Console(record=True, width=WIDTH + 1, file=io.StringIO(),
+                      force_terminal=True)
     for line in ("$ make grade LAB=1\n" + text).splitlines():
         console.print(plain(line), no_wrap=True, overflow="ignore", crop=False)
     PICTURE.parent.mkdir(exist_ok=True)

@@ -168,8 +168,8 @@ def check_exercises(source: Path, chosen: list[Path]) -> None:
 
 
 def write(source: Path, destination: Path, path: Path, text: str | None) -> None:
-    """Write one file of the tree: a symlink stays one, other files keep their mode. One that is there
-    and is the same is left alone, and so is what was built from it."""
+    """Write one file of the tree: a symlink stays one, other files keep their mode. One that is
+    there and is the same is left alone, and so is what was built from it."""
     target = destination / path
     data = (source / path).read_bytes() if text is None else text.encode()
     if not (source / path).is_symlink() and not target.is_symlink() and target.is_file() \

@@ -174,8 +174,8 @@ class Kernel:
                                    for each in frames[start:start + SLOTS]]):
                 reply.demand(when="for a frame that was handed out")
 
-    def drain(self) -> list[int]:
-        """Take all frames, in long runs first."""
+    def drain(self, keep: int = 0) -> list[int]:
+        """Take all frames but `keep`, in long runs first."""
         held: list[int] = []
         size = 1 << max(self.frames_free() // 8, 1).bit_length() - 1
         while size:
@@ -187,4 +187,7 @@ class Kernel:
         left = self.frames_free()
         expect(left == 0, f"frames_free() is {left} when frame_alloc finds no frame any more",
                "frames_free() is 0")
+        if keep:
+            self.give_back(held[-keep:])
+            del held[-keep:]
         return held

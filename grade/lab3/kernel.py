@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from grade.lab import Lab
-from grade.lab2_kernel import (KERNEL_BASE, NUMBERS, OUT, PAGE, USER_END, WINDOW, Kernel, Reply,
+from grade.lab2.kernel import (KERNEL_BASE, NUMBERS, OUT, PAGE, USER_END, WINDOW, Kernel, Reply,
                                ask)
 from grade.machine import Machine, Module
 from grade.machine.multiboot2 import MODULE, tags

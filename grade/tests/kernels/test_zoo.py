@@ -21,8 +21,8 @@ BUGS = [bug for bug in all_bugs() if bug.lab in LABS]
 
 @functools.lru_cache(maxsize=None)
 def cage() -> Path:
-    """The tree of this worker, in which one bug after the other lives: so a bug costs the compilation
-    of what it changes, and not of a kernel."""
+    """The tree of this worker, in which one bug after the other lives: so a bug costs the
+    compilation of what it changes, and not of a kernel."""
     tree = worker("zoo") / "tree"
     copy_tree(tree)
     return tree
