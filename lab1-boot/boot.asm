@@ -96,8 +96,9 @@ no_long_mode:  db "Rung cannot start: this processor has no long mode (x86-64)."
 no_nx:         db "Rung cannot start: this processor has no no-execute pages (NX).", 10, 0
 
 ; Exercise 1.1 (20 points), first part. Make .bss zero, from bss_start up to bss_end, both multiples
-; of 4. C relies on it, and so do the page tables below, which lie in .bss; no loader has to do it
-; for us. May change EAX, ECX and EDI. The stack is not in .bss.
+; of 4. C relies on it, and so do the page tables below, which lie in .bss; we rely on no
+; loader. May change EAX, ECX and EDI. The stack is not in .bss.
+global clear_bss
 clear_bss:
 ; { solution 1.1
         mov     edi, PHYSICAL(bss_start)
@@ -123,6 +124,7 @@ clear_bss:
 ; and nothing else. The image's pages are of 4 KiB, since their rights differ. Both views of the
 ; image can share boot_l2 and boot_l1, because KERNEL_BASE is a multiple of 1 GiB. May change every
 ; register but EBP and ESP. See Intel SDM vol. 3A 4.5.
+global make_boot_tables
 make_boot_tables:
 ; { solution 1.1
         ; Level 4: which table serves the low half, the window and the kernel image.

@@ -5,9 +5,11 @@
 
 static const struct multiboot2_info *boot_info; /* checked; NULL if there is none */
 static paddr_t boot_info_paddr;
+static uint64_t boot_info_size; /* kept here: new page tables may not show the information yet */
 
 error_t bootinfo_init(paddr_t info)
 {
+    boot_info = NULL;
     if (info.raw == 0 || info.raw >= BOOT_WINDOW_SIZE)
         return ERROR_BOOT_INFO_MISSING;
     const struct multiboot2_info *candidate = (const void *)(WINDOW_BASE + info.raw);
@@ -16,13 +18,14 @@ error_t bootinfo_init(paddr_t info)
         return error;
     boot_info = candidate;
     boot_info_paddr = info;
+    boot_info_size = candidate->total_size;
     return OK;
 }
 
 bool bootinfo_range(paddr_t *start, uint64_t *size)
 {
     *start = boot_info_paddr;
-    *size = boot_info != NULL ? boot_info->total_size : 0;
+    *size = boot_info_size;
     return boot_info != NULL;
 }
 

@@ -17,7 +17,12 @@
 #include "serial.h"   /* serial_init(*), serial_putc */
 #include "trap.h"     /* trap(*), struct trap_frame, trap_register(*) */
 
-/* boot.asm: paging is still off here, and the tables are filled; boot_l4 is the first of them. */
+/*
+ * boot.asm, with paging still off: .bss is clear where the second begins (*), and the tables are
+ * filled where the third does (*); boot_l4 is the first of them.
+ */
+void clear_bss(void);
+void make_boot_tables(void);
 void enter_long_mode(void);
 extern uint64_t boot_l4[];
 

@@ -38,19 +38,19 @@ static bool wait_for(uint8_t bit)
 }
 
 /*
- * Exercise 1.3 (10 points). Set up the UART as serial.h says: interrupts off; divisor CLOCK / BAUD
- * with LCR_DIVISOR set around it; LCR_8_BITS; FIFOs enabled and cleared. Then see whether it
+ * Exercise 1.3 (10 points). Set up the UART as serial.h says: divisor CLOCK / BAUD with LCR_DIVISOR
+ * set around it; LCR_8_BITS; interrupts off; FIFOs enabled and cleared. Then see whether it
  * is there: in loopback mode (MCR_LOOPBACK) what is sent comes back; send PROBE_BYTE. In the
  * end leave loopback, with DTR and RTS on. Returns whether the byte came back.
  */
 bool serial_init(void)
 {
     /* { solution 1.3 */
-    outb(INTERRUPT_ENABLE, 0);
     outb(LINE_CONTROL, LCR_DIVISOR);
     outb(DATA, (CLOCK / BAUD) & 0xff);
     outb(INTERRUPT_ENABLE, (CLOCK / BAUD) >> 8);
     outb(LINE_CONTROL, LCR_8_BITS);
+    outb(INTERRUPT_ENABLE, 0);
     outb(FIFO_CONTROL, FCR_ENABLE | FCR_CLEAR_BOTH);
 
     outb(MODEM_CONTROL, MCR_LOOPBACK | MCR_DTR | MCR_RTS);

@@ -61,8 +61,8 @@ error_t unmap_page(paddr_t root, vaddr_t address, paddr_t *frame);
 
 /*
  * Give the 4 KiB page at `address` other flags, the same as map_page takes and, before all else,
- * with the same ERROR_FLAGS. A large page is split first. ERROR_NOT_CANONICAL, ERROR_UNALIGNED, ERROR_NOT_MAPPED,
- * ERROR_NO_FRAMES.
+ * with the same ERROR_FLAGS. A large page is split first. ERROR_NOT_CANONICAL, ERROR_UNALIGNED,
+ * ERROR_NOT_MAPPED, ERROR_NO_FRAMES.
  */
 error_t protect_page(paddr_t root, vaddr_t address, uint64_t flags);
 

@@ -23,9 +23,19 @@ static void enable_guards(void)
     write_cr4(read_cr4() | guards);
 }
 
+/*
+ * No LDT. After a reset there is one: 64 KiB at address 0 (SDM vol. 3A 9.1.1, table 9-1), where a
+ * program may have pages, with descriptors of its own making: a call gate into ring 0, say.
+ */
+static void disable_ldt(void)
+{
+    __asm__ volatile("lldt %w0" : : "r"(0));
+}
+
 void cpu_init(void)
 {
     enable_fpu();
+    disable_ldt();
     if (cpuid(0, 0).eax >= CPUID_FEATURES)
         enable_guards();
 }

@@ -36,7 +36,10 @@ void kernel_stack_destroy(const struct process_kernel_stack *stack);
  */
 error_t copy_kernel_stack_to_process(paddr_t root, vaddr_t bottom, vaddr_t top);
 
-/* Tell the processor where to begin when an interrupt comes while ring 3 runs: TSS.rsp0. */
+/*
+ * Tell the processor where to begin when an interrupt comes while ring 3 runs: TSS.rsp0. Before
+ * gdt_init the panic of get_tss.
+ */
 void set_kernel_stack(vaddr_t top);
 
 /* What set_kernel_stack set; a panic before gdt_init has filled the TSS. */

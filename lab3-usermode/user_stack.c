@@ -2,6 +2,7 @@
 #include "user_stack.h"
 #include "address_space.h"
 #include "elf.h"
+#include "not_written.h"
 #include "pte.h"
 #include "string.h"
 #include "window.h"

@@ -23,7 +23,8 @@ void boot_return_smashed(uint64_t expected, uint64_t got)
     char text[120];
     last_words("[BOOT_RETURN] FATAL: Stack canary mismatch!\n");
     ksnprintf(text, sizeof(text),
-              "[BOOT_RETURN] Expected: %#018lx\n[BOOT_RETURN] Got:      %#018lx\n", expected, got);
+              "[BOOT_RETURN] Expected: 0x%016lx\n[BOOT_RETURN] Got:      0x%016lx\n", expected,
+              got);
     last_words(text);
     panic("there is no way back from ring 3: the record of it was overwritten, or never made");
 }

@@ -61,11 +61,14 @@ static int64_t enter(void *argument)
 int process_run(struct process *process)
 {
     struct process *before = current_process;
+    struct syscall_frame *frame = percpu.frame; /* of a system call that runs a program */
     current_process = process;
+    percpu.frame = NULL;
     kprintf("[USERMODE] Entering Ring 3: entry=%#lx stack=%#lx\n", process->entry,
             process->stack_pointer);
     int status = (int)run_on_stack(process->kernel_stack.top, enter, process);
     current_process = before;
+    percpu.frame = frame;
     return status;
 }
 

@@ -17,7 +17,7 @@
 #define CLOCK_MONOTONIC 1
 #define NANOSECONDS 1000000000ULL
 
-#define VECTORS_LIMIT 1024 /* IOV_MAX */
+#define PIECES_LIMIT 1024 /* IOV_MAX */
 
 static int64_t sys_getpid(void)
 {
@@ -74,24 +74,55 @@ static int64_t sys_clock_gettime(int clock, vaddr_t address)
     return copy_to_user(address, time, sizeof(time)) == sizeof(time) ? 0 : -EFAULT;
 }
 
-/* One write after the other; what has been written counts, also if a later one fails. */
-static int64_t sys_writev(int fd, vaddr_t vectors, uint64_t count)
+/* A piece of what writev is to write: Linux's struct iovec. */
+struct piece {
+    vaddr_t address;
+    uint64_t length;
+};
+
+static bool get_piece(struct piece *piece, vaddr_t list, uint64_t index)
 {
-    if (count > VECTORS_LIMIT)
+    return copy_from_user(piece, list + index * sizeof(*piece), sizeof(*piece)) == sizeof(*piece);
+}
+
+/* Whatever is wrong with the list itself: Linux looks before it writes the first byte. */
+static int64_t check_pieces(vaddr_t list, uint64_t count)
+{
+    if (count > PIECES_LIMIT)
         return -EINVAL;
-    int64_t done = 0;
     for (uint64_t i = 0; i < count; i++) {
-        uint64_t vector[2]; /* address and length */
-        if (copy_from_user(vector, vectors + i * sizeof(vector), sizeof(vector)) != sizeof(vector))
-            return done > 0 ? done : -EFAULT;
-        int64_t written = syscall_lookup(SYS_write)((uint64_t)fd, vector[0], vector[1], 0, 0, 0);
-        if (written < 0)
-            return done > 0 ? done : written;
-        done += written;
-        if ((uint64_t)written < vector[1])
-            break;
+        struct piece piece;
+        if (!get_piece(&piece, list, i))
+            return -EFAULT;
+        if ((int64_t)piece.length < 0)
+            return -EINVAL;
+        if (piece.address > USER_END || piece.length > USER_END - piece.address)
+            return -EFAULT;
     }
-    return done;
+    return 0;
+}
+
+static int64_t write_piece(int fd, const struct piece *piece)
+{
+    return syscall_lookup(SYS_write)((uint64_t)fd, piece->address, piece->length, 0, 0, 0);
+}
+
+/* One write after the other; what has been written counts, also if a later one fails. */
+static int64_t sys_writev(int fd, vaddr_t list, uint64_t count)
+{
+    struct piece piece = {0, 0};
+    int64_t error = write_piece(fd, &piece); /* is fd open? */
+    if (error == 0)
+        error = check_pieces(list, count);
+    int64_t done = 0;
+    for (uint64_t i = 0; error == 0 && i < count && get_piece(&piece, list, i); i++) {
+        int64_t written = write_piece(fd, &piece);
+        if (written > 0)
+            done += written;
+        if ((uint64_t)written != piece.length) /* the rest is not readable */
+            error = -EFAULT;
+    }
+    return done > 0 ? done : error;
 }
 
 void process_calls_init(void)

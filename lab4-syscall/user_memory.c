@@ -46,14 +46,14 @@ size_t copy_to_user(vaddr_t to, const void *from, size_t size)
 static trap_handler_t handle_other_fault;
 
 /*
- * Third part. A page fault. If it was not user_copy's access, which is in frame->rip, it is
- * somebody else's: handle_other_fault. Else, if the page was not there and is one that the stack
+ * Third part. A page fault. If it was not user_copy's access, in ring 0 and at that frame->rip, it
+ * is somebody else's: handle_other_fault. Else, if the page was not there and is one that the stack
  * may have (user_stack_grow), try again; or go on at user_copy_faulted.
  */
 static void on_page_fault(struct trap_frame *frame)
 {
     /* { solution 4.4 */
-    if (frame->rip != (vaddr_t)user_copy_access) {
+    if ((frame->cs & 3) != 0 || frame->rip != (vaddr_t)user_copy_access) {
         handle_other_fault(frame);
         return;
     }

@@ -99,11 +99,11 @@ static int64_t sys_getppid(void)
 /* There are no handlers: every signal but 0 ends a process. It does so itself, on its way out. */
 static int64_t sys_kill(int pid, int signal)
 {
-    if (signal < 0 || signal >= SIGNAL_LIMIT)
-        return -EINVAL;
     struct process *process = process_find(pid);
     if (process == NULL)
         return -ESRCH;
+    if (signal < 0 || signal >= SIGNAL_LIMIT)
+        return -EINVAL;
     if (signal == 0 || process->state == PROCESS_ZOMBIE)
         return 0;
     cli();

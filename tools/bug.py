@@ -53,6 +53,11 @@ class Bug:
     story: str
     change: str
 
+    @property
+    def files(self) -> list[str]:
+        """What the change changes, by path from the project's root."""
+        return re.findall(r"^\+\+\+ b/(\S+)", self.change, re.MULTILINE)
+
 
 def load_bug(path: Path) -> Bug:
     """Read a bug's file. Raises BugError that names what is wrong with it."""

@@ -168,17 +168,21 @@ def check_exercises(source: Path, chosen: list[Path]) -> None:
 
 
 def write(source: Path, destination: Path, path: Path, text: str | None) -> None:
-    """Write one file of the tree: a symlink stays one, other files keep their mode."""
+    """Write one file of the tree: a symlink stays one, other files keep their mode. One that is
+    there and is the same is left alone, and so is what was built from it."""
     target = destination / path
+    data = (source / path).read_bytes() if text is None else text.encode()
+    if not (source / path).is_symlink() and not target.is_symlink() and target.is_file() \
+            and target.read_bytes() == data:
+        return
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.is_symlink() or target.exists():
         target.unlink()
     if (source / path).is_symlink():
         target.symlink_to(os.readlink(source / path))
         return
-    shutil.copy(source / path, target)
-    if text is not None:
-        target.write_text(text)
+    target.write_bytes(data)
+    shutil.copymode(source / path, target)
 
 
 def fingerprint(path: Path) -> str:

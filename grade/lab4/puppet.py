@@ -10,7 +10,7 @@ from typing import Any
 
 from grade.lab4.state import (NUMBERS, PAGE, USER_CS, USER_SS, assign, random_registers)
 from grade.lab import Lab
-from grade.machine import Machine, MemoryArea, Module
+from grade.machine import Machine, Module
 from grade.outcome import Failure, Outcome
 from grade.programs.image import Image, R, Segment, W, X
 
@@ -19,7 +19,6 @@ INT80, SYSCALL = b"\xcd\x80", b"\x0f\x05"
 DATA_PAGES = 4
 SIGNALS = {4: "SIGILL", 5: "SIGTRAP", 7: "SIGBUS", 8: "SIGFPE", 11: "SIGSEGV"}
 WORD = 1 << 64
-MEMORY = (MemoryArea(0, 0x9F000), MemoryArea(1 << 20, 0x3E00000))  # whole pages, as lab 2 wants
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,8 @@ class Guest:
         named = dict(zip(("rdi", "rsi", "rdx", "r10", "r8", "r9"),
                          (each % WORD for each in arguments)))
         self.plant(rax=number % WORD, rip=at, **named, **registers)
-        return self.come_back(at + 2, f"system call {number}")
+        name = number if 0 <= number < 1000 else hex(number % WORD)
+        return self.come_back(at + 2, f"system call {name} by {by}")
 
     def leave(self) -> None:
         """exit(0)."""
@@ -105,7 +105,12 @@ class Guest:
 
     def come_back(self, address: int, what: str) -> int:
         """Go on until ring 3 is at an address: the signed RAX. The program must not be killed."""
-        if self.m.run_to(address, "process_kill") != address:
+        try:
+            place = self.m.run_to(address, "process_kill")
+        except Failure as failure:
+            failure.seen = f"{what}: {failure.seen}"
+            raise
+        if place != address:
             signal = self.m.regs.rdi
             raise Failure(Outcome.WRONG, f"{what}: the program is killed by signal {signal} "
                           f"({SIGNALS.get(signal, 'unknown')})",
@@ -131,5 +136,5 @@ def leave(machine: Machine, result: int) -> None:
 def guest(lab: Lab, programs: int = 1, **options: Any) -> Iterator[Guest]:
     """A machine about to be booted with so many copies of a puppet as its programs."""
     program = puppet(lab.rng)
-    with lab.boot(modules=[program.module()] * programs, memory_map=MEMORY, **options) as machine:
+    with lab.boot(modules=[program.module()] * programs, **options) as machine:
         yield Guest(machine, lab.rng, program)

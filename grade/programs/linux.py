@@ -30,8 +30,8 @@ NOT_LINUX = {
     "push 0x800000001000": "TCG raises #GP; a processor #SS, for which Linux sends SIGBUS",
     "push 0xffff7fffffffff00": "the same",
     "sse-divide": "TCG never raises #XM; a processor does, and Linux sends SIGFPE",
-    "sysenter": "Linux takes it for a system call of a 32-bit program; for TCG it is none in 64 bits",
-    "sysexit": "TCG knows it in 64 bits no more than AMD's processors do; Intel's raise #GP",
+    "sysenter": "Linux takes it for a 32-bit program's system call; to TCG it is unknown",
+    "sysexit": "TCG and AMD do not know it in 64-bit mode; Intel's processors raise #GP",
     "umip": "Linux makes up an answer, so that old programs go on working",
     "wrgsbase": "Linux allows the instruction; Rung does not, so isr.asm can trust GS_BASE's sign",
 }
@@ -53,10 +53,12 @@ def fate_on_linux(run: Run) -> Fate:
     prlimit = shutil.which("prlimit")
     if not prlimit:
         raise MissingTool("prlimit")
+    environment: dict[str, str] = {}
     with (os.fdopen(os.memfd_create("output"), "w+b") as output,
           open(os.devnull, "rb") as nothing):  # not for writing
-        done = subprocess.run([prlimit, *LIMITS, str(run.elf), *run.arguments], env={},
-                              stdin=nothing, stdout=output, stderr=output, timeout=LIMIT)
+        done = subprocess.run([prlimit, *LIMITS, str(run.elf), *run.arguments],
+                              env=environment, stdin=nothing, stdout=output, stderr=output,
+                              timeout=LIMIT)
         output.seek(0)
         return Fate(output.read(), words(done.returncode))
 

@@ -5,7 +5,7 @@
  * into a checksum: the same seed must always lead to the same. Linux would do what it is asked for,
  * so there the program ends at once.
  */
-#include "hostile.h"
+#include "hostile/shared/hostile.h"
 
 #define SYS_uname 63
 #define SYSCALL_LIMIT 512 /* of Rung's table */
@@ -34,7 +34,7 @@ static uint64_t draw(void)
 
 static uint64_t below(uint64_t limit)
 {
-    return (draw() >> 16) % limit;
+    return (unsigned __int128)draw() * limit >> 64;
 }
 
 static uint64_t near(uint64_t center)

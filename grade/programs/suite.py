@@ -8,7 +8,7 @@ A program is one file in hostile/. Its first comment:
     ; Prints: a line              $1 is the argument; `a line (9 times)` means what it says
     ; Ends: exit 0                or SIGSEGV and the like, or `not started`
 
-Another line of arguments begins other runs, with another fate."""
+Arguments behind the end of others begin other runs, with another fate."""
 
 from __future__ import annotations
 
@@ -133,7 +133,11 @@ def parse(comment: Iterator[str]) -> tuple[int, list[Case]]:
         if name == "Labs":
             first_lab = int(value)
         elif name == "Arguments":
-            cases = [each for each in cases if each.end] + [Case(list(listed(value)))]
+            if cases[-1].end:
+                cases.append(Case([]))
+            elif cases[-1].arguments == [()]:
+                cases[-1].arguments.clear()
+            cases[-1].arguments += listed(value)
         elif name == "Prints":
             cases[-1].prints.append(value)
         else:

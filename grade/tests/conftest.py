@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-import pytest
+from _pytest.terminal import TerminalReporter
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
     tables: dict[str, list[str]] = defaultdict(list)
     for reports in terminalreporter.stats.values():
         for report in reports:

@@ -10,7 +10,7 @@
  * Prints: code -1: -22
  * Ends: exit 0
  */
-#include "hostile.h"
+#include "shared/hostile.h"
 
 static char memory[PAGE_SIZE] __attribute__((aligned(PAGE_SIZE))); /* behind it is nothing */
 

@@ -13,7 +13,7 @@
  * Prints: still: 0x7fffffffefff 0x7fffffffefff
  * Ends: exit 0
  */
-#include "hostile.h"
+#include "shared/hostile.h"
 
 static void attempt(uint64_t base)
 {

@@ -13,7 +13,7 @@
  * Prints: one byte: granted
  * Ends: exit 0
  */
-#include "hostile.h"
+#include "shared/hostile.h"
 
 static void attempt(uint64_t end, uint64_t now)
 {

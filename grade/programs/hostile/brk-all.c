@@ -5,7 +5,7 @@
  * Prints: 1 MiB: granted
  * Ends: exit 0
  */
-#include "hostile.h"
+#include "shared/hostile.h"
 
 static void attempt(const char *what, uint64_t size)
 {

@@ -5,7 +5,7 @@
  * Prints: again: 0
  * Ends: exit 0
  */
-#include "hostile.h"
+#include "shared/hostile.h"
 
 #define SIZE (256 * 1024)
 

@@ -3,7 +3,7 @@
  * Prints: sum: 0
  * Ends: exit 0
  */
-#include "hostile.h"
+#include "shared/hostile.h"
 
 #define SIZE (16 << 20)
 

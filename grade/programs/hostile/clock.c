@@ -12,7 +12,7 @@
  * Prints: no clock to nowhere: -22
  * Ends: exit 0
  */
-#include "hostile.h"
+#include "shared/hostile.h"
 
 static char memory[PAGE_SIZE] __attribute__((aligned(PAGE_SIZE))); /* behind it is nothing */
 static const uint64_t constants[2] = {1, 2};

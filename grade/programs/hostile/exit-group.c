@@ -6,7 +6,7 @@
  * Arguments: 256
  * Ends: exit 0
  */
-#include "hostile.h"
+#include "shared/hostile.h"
 
 MAIN
 {

@@ -9,7 +9,7 @@
  * Arguments: -1
  * Ends: exit 255
  */
-#include "hostile.h"
+#include "shared/hostile.h"
 
 MAIN
 {

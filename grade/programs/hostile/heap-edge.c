@@ -6,7 +6,7 @@
  * Prints: behind: -14
  * Ends: exit 0
  */
-#include "hostile.h"
+#include "shared/hostile.h"
 
 MAIN
 {

@@ -2,7 +2,7 @@
  * main-returns.c: return from main, with more than an exit status holds.
  * Ends: exit 52
  */
-#include "hostile.h"
+#include "shared/hostile.h"
 
 MAIN
 {

@@ -4,7 +4,7 @@
  * Prints: -2^32 + 1: -38
  * Ends: exit 0
  */
-#include "hostile.h"
+#include "shared/hostile.h"
 
 MAIN
 {

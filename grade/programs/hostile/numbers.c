@@ -10,7 +10,7 @@
  * Prints: -2147483648: -38
  * Ends: exit 0
  */
-#include "hostile.h"
+#include "shared/hostile.h"
 
 MAIN
 {

@@ -2,7 +2,7 @@
  * stack-overflow.c: recursion without an end.
  * Ends: SIGSEGV
  */
-#include "hostile.h"
+#include "shared/hostile.h"
 
 static uint64_t down(uint64_t depth)
 {

@@ -10,7 +10,7 @@
  * Prints: 2^32: 5
  * Ends: exit 0
  */
-#include "hostile.h"
+#include "shared/hostile.h"
 
 static char memory[PAGE_SIZE] __attribute__((aligned(PAGE_SIZE))); /* behind it is nothing */
 

@@ -7,7 +7,7 @@
  * Prints: behind: -14
  * Ends: exit 0
  */
-#include "hostile.h"
+#include "shared/hostile.h"
 
 static char memory[PAGE_SIZE] __attribute__((aligned(PAGE_SIZE))); /* behind it is nothing */
 

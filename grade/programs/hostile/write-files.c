@@ -12,7 +12,7 @@
  * Prints: 2: 14
  * Ends: exit 0
  */
-#include "hostile.h"
+#include "shared/hostile.h"
 
 static const char text[] = "it is written\n";
 

@@ -3,7 +3,7 @@
  * Prints: -9
  * Ends: exit 0
  */
-#include "hostile.h"
+#include "shared/hostile.h"
 
 MAIN
 {

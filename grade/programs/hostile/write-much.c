@@ -3,7 +3,7 @@
  * Prints: and on (2000 times)
  * Ends: exit 0
  */
-#include "hostile.h"
+#include "shared/hostile.h"
 
 MAIN
 {

@@ -7,7 +7,7 @@
  * Prints: no such file: -9
  * Ends: exit 0
  */
-#include "hostile.h"
+#include "shared/hostile.h"
 
 MAIN
 {

@@ -4,7 +4,7 @@
  * Prints: written: 12288
  * Ends: exit 0
  */
-#include "hostile.h"
+#include "shared/hostile.h"
 
 MAIN
 {

@@ -10,7 +10,7 @@
  * Prints: 0xffffffffffffffff: -14
  * Ends: exit 0
  */
-#include "hostile.h"
+#include "shared/hostile.h"
 
 MAIN
 {

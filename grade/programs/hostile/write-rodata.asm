@@ -7,4 +7,5 @@ main:
         survived
 
 section .rodata
-constant: db      0
+constant:
+        db      0

@@ -16,7 +16,7 @@
  * Prints: then 0 bytes of nothing: 6
  * Ends: exit 0
  */
-#include "hostile.h"
+#include "shared/hostile.h"
 
 struct piece {
     uint64_t address, length;

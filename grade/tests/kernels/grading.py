@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -17,11 +18,16 @@ LABS = gradable(ROOT)
 SEED = 20231114
 
 
-def grade(tree: Path, lab: int, name: str, *, tests: tuple[str, ...] | None = None,
+def grade(tree: Path, lab: int, name: str | Path, *, tests: tuple[str, ...] | None = None,
           cc: str = "gcc", opt: str = "-O2") -> LabResult:
     """Grade a lab of a tree, one check at a time: pytest runs these tests in parallel."""
     return grade_lab(tree, lab, tests=tests, seed=SEED, jobs=1,
                      build_dir=WORK / name / "build", cc=cc, opt=opt)
+
+
+def worker(name: str) -> Path:
+    """A directory of this process alone: tests of other workers use others."""
+    return WORK / f"{name}-{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"
 
 
 def promised_points(lab: int) -> dict[str, int]:

@@ -55,7 +55,7 @@ def chunks(data: bytes, size: int) -> list[bytes]:
 
 
 def parrot_source(speech: str, symbols: list[str], manner: list[str]) -> str:
-    """A Multiboot2 kernel that speaks, has every name that is asked for, and none of the substance."""
+    """A Multiboot2 kernel that speaks and has every name that is asked for, and no substance."""
     names = "\n".join(f"global {name}\n{name}:" for name in symbols)
     return "\n".join([
         '%include "constants.inc"',
@@ -116,10 +116,10 @@ def test_parrot_scores_nothing(lab: int, manner: str, request: pytest.FixtureReq
 
 
 YES = """/* A student who says yes to everything: each exercise returns 0, which is OK, at once. */
-#define NOT_WRITTEN(exercise)                                                                      \\
-    do {                                                                                           \\
-        __asm__ volatile("xorl %eax, %eax; leave; ret");                                           \\
-        __builtin_unreachable();                                                                   \\
+#define NOT_WRITTEN(exercise)                            \\
+    do {                                                 \\
+        __asm__ volatile("xorl %eax, %eax; leave; ret"); \\
+        __builtin_unreachable();                         \\
     } while (0)
 """
 

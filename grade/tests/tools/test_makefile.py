@@ -35,7 +35,7 @@ def test_the_table_names_every_goal(run: Run) -> None:
     said = run("make").stdout
     text = (ROOT / "Makefile").read_text() + (ROOT / "tools/authors.mk").read_text()
     goals = {goal for line in re.findall(r"^\.PHONY: (.*)$", text, re.M) for goal in line.split()}
-    for goal in goals - {"help", "kernel"}:
+    for goal in goals - {"help", "kernel", "graded"}:
         assert re.search(rf"^  make {goal}\b", said, re.M), goal
 
 
@@ -76,7 +76,7 @@ def test_a_wrong_lab_lists_the_right_ones(bare: Path, run: Run, lab: str) -> Non
 
 
 def test_clean_removes_build_and_nothing_else(bare: Path, run: Run) -> None:
-    before = {path for path in bare.rglob("*") if "build" not in path.parts}
+    before = {path for path in bare.rglob("*") if "build" not in path.relative_to(bare).parts}
     assert run("make", "clean", cwd=bare).returncode == 0
     assert {path for path in bare.rglob("*")} == before
 

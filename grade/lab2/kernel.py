@@ -1,0 +1,193 @@
+"""Lab 2's functions, called in the student's kernel with arguments of the grader's choice."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple, Union
+
+from grade.machine import Call, Interrupt, Machine, Value
+from grade.machine.gdbremote import GENERAL
+from grade.machine.layout import shared_numbers
+from grade.outcome import Failure, Outcome, expect
+
+HEADER = Path(__file__).resolve().parents[2] / "common" / "include" / "error.h"
+WORDS = re.compile(r'^    X\((\w+), "([^"]*)"\)', re.M)
+
+PAGE = 0x1000
+NUMBERS = shared_numbers()
+WINDOW = NUMBERS["WINDOW_BASE"]
+KERNEL_BASE = NUMBERS["KERNEL_BASE"]
+USER_END = NUMBERS["USER_END"]
+
+UNTOUCHED = 0x5CA1AB1E_0DDBA115  # what an out-pointer points to before the call
+SLOT = 8
+SLOTS = 4096
+
+
+@functools.lru_cache(maxsize=None)
+def errors() -> dict[str, tuple[int, str]]:
+    """Number and words of each error, by name: their order in error.h is their number."""
+    found = WORDS.findall(HEADER.read_text())
+    return {name: (number, words) for number, (name, words) in enumerate(found)}
+
+
+def error_name(number: int) -> str:
+    """An error for people: its name and its words."""
+    for name, (value, words) in errors().items():
+        if value == number:
+            return name if name == "OK" else f"{name} ({words})"
+    return f"{number:#x}, which is no error of error.h"
+
+
+class Out:
+    """As an argument: a pointer to 8 bytes where the function leaves its result."""
+
+
+class OutOf(NamedTuple):
+    """As an argument: what an earlier call of the same batch left in its Out."""
+
+    call: int
+
+
+OUT = Out()
+Argument = Union[int, str, Out, OutOf]
+
+
+class Ask(NamedTuple):
+    """A call to be made."""
+
+    function: Union[str, int]
+    arguments: tuple[Argument, ...]
+
+    def __str__(self) -> str:
+        shown = ("&out" if isinstance(each, Out) else "…" if isinstance(each, OutOf) else
+                 f"{each:#x}" if isinstance(each, int) else each for each in self.arguments)
+        name = self.function if isinstance(self.function, str) else f"{self.function:#x}"
+        return f"{name}({', '.join(shown)})"
+
+
+def ask(function: Union[str, int], *arguments: Argument) -> Ask:
+    return Ask(function, arguments)
+
+
+class Reply(NamedTuple):
+    """What came of a call: what it returned, and what it left in its Out."""
+
+    asked: Ask
+    value: int
+    out: int
+
+    @property
+    def error(self) -> str:
+        """The name of the error_t that was returned. An enum has 32 bits."""
+        return error_name(self.value & 0xFFFF_FFFF).split()[0]
+
+    @property
+    def true(self) -> bool:
+        """Of a function that returns bool: only the lowest byte counts."""
+        return self.value & 0xFF != 0
+
+    @property
+    def touched(self) -> bool:
+        return self.out != UNTOUCHED
+
+    def demand(self, error: str = "OK", when: str = "") -> Reply:
+        """Fail the check unless this error was returned."""
+        if self.error != error:
+            raise Failure(
+                Outcome.WRONG,
+                f"{self.asked} returns {error_name(self.value & 0xFFFF_FFFF)}{and_(when)}",
+                error_name(errors()[error][0]))
+        return self
+
+
+def and_(when: str) -> str:
+    return f" {when}" if when else ""
+
+
+class Kernel:
+    """A kernel that stands still, and does what it is asked."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.m = machine
+        self.slots = machine.sym("probe_data")
+
+    def all(self, asks: Sequence[Ask]) -> list[Reply]:
+        """Make the calls, in order, and look at what came of them."""
+        assert len(asks) <= SLOTS
+        place = self.slots - KERNEL_BASE
+        self.m.phys.write(place, UNTOUCHED.to_bytes(SLOT, "little") * len(asks))
+        calls = [Call(each.function, *(self._argument(number, argument)
+                                       for argument in each.arguments))
+                 for number, each in enumerate(asks)]
+        values = self.m.batch(calls)
+        outs = self.m.phys.read(place, SLOT * len(asks))
+        return [Reply(asked, value, int.from_bytes(outs[SLOT * i:SLOT * (i + 1)], "little"))
+                for i, (asked, value) in enumerate(zip(asks, values))]
+
+    def _argument(self, number: int, argument: Argument) -> Union[int, str, Value]:
+        if isinstance(argument, Out):
+            return self.slots + SLOT * number
+        if isinstance(argument, OutOf):
+            return Value(self.slots + SLOT * argument.call)
+        return argument
+
+    def one(self, function: Union[str, int], *arguments: Argument) -> Reply:
+        return self.all([ask(function, *arguments)])[0]
+
+    def attempt(self, function: Union[str, int], *arguments: int) -> Interrupt | None:
+        """Make one call, which may well fault: the exception, or None if it returned. Either way
+        the kernel stands again where it stood."""
+        m, before = self.m, self.m.regs
+        stack = (before.rsp - 512 & -16) - 8
+        m.set_u64(stack, before.rip)
+        m.set_regs(rsp=stack, rip=m.address(function),
+                   **dict(zip(("rdi", "rsi", "rdx"), arguments)))
+        arrived = m.run_to("trap", before.rip)
+        fault = m.events[-1] if arrived == m.address("trap") else None
+        m.set_regs(**{name: getattr(before, name) for name in (*GENERAL, "rip", "rflags")})
+        return fault
+
+    def frames_free(self) -> int:
+        return self.one("frames_free").value
+
+    def frames(self, number: int) -> list[int]:
+        """Frames for the check's own needs."""
+        return [reply.demand(when="to the grader").out
+                for reply in self.all([ask("frame_alloc", OUT)] * number)]
+
+    def frame(self) -> int:
+        return self.frames(1)[0]
+
+    def root(self) -> int:
+        """An empty level-4 table, in a frame of the allocator's."""
+        frame = self.frame()
+        self.m.phys.write(frame, bytes(PAGE))
+        return frame
+
+    def give_back(self, frames: Sequence[int]) -> None:
+        for start in range(0, len(frames), SLOTS):
+            for reply in self.all([ask("frame_free", each)
+                                   for each in frames[start:start + SLOTS]]):
+                reply.demand(when="for a frame that was handed out")
+
+    def drain(self, keep: int = 0) -> list[int]:
+        """Take all frames but `keep`, in long runs first."""
+        held: list[int] = []
+        size = 1 << max(self.frames_free() // 8, 1).bit_length() - 1
+        while size:
+            replies = self.all([ask("frame_alloc_run", size, OUT)] * 16)
+            taken = [each.out for each in replies if each.error == "OK"]
+            held += [first + i * PAGE for first in taken for i in range(size)]
+            if len(taken) < len(replies):
+                size //= 4 if size > 2 else 2
+        left = self.frames_free()
+        expect(left == 0, f"frames_free() is {left} when frame_alloc finds no frame any more",
+               "frames_free() is 0")
+        if keep:
+            self.give_back(held[-keep:])
+            del held[-keep:]
+        return held

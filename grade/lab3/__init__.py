@@ -1,0 +1,1 @@
+"""What only lab 3's checks need."""

@@ -1,0 +1,128 @@
+"""Lab 3, the way in by `int`: gates of the IDT, and what comes of raising them from ring 3."""
+
+from __future__ import annotations
+
+from random import Random
+
+from grade.lab3.kernel import NUMBERS, Programs
+from grade.lab3.visitor import FIXED, GENERAL_BUT_RSP, IF, Visitor, random_registers
+from grade.machine import Machine
+from grade.outcome import equal, expect, show
+
+SYSCALL, BREAKPOINT, GENERAL_PROTECTION = NUMBERS["VECTOR_SYSCALL"], 3, 13
+OPEN = (BREAKPOINT, SYSCALL)
+IST = {2: NUMBERS["IST_NMI"], 8: NUMBERS["IST_DOUBLE_FAULT"], 18: NUMBERS["IST_MACHINE_CHECK"]}
+INTERRUPT_GATE = 0xE
+NAMED = (0, 1, 2, 6, 8, 13, 14, 17, 18, 0x20, 0x21, 0x27, 0x7F, 0x81, 0xFF)
+
+LIMIT_OF_ERRORS = 4095
+ENOSYS = 38
+ARGUMENTS = (("rdi", "rdi"), ("rsi", "rsi"), ("rdx", "rdx"), ("r10", "rcx"), ("r8", "r8"),
+             ("r9", "r9"))  # of a system call, and of a C function
+SCRATCH = ("rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11")  # psABI 3.2.1
+ARITHMETIC = 0x8D5 | 1 << 10  # CF PF AF ZF SF OF DF: a program may leave them as it likes
+
+
+def check_gates(m: Machine) -> None:
+    """All 256, from the table that IDTR names."""
+    table = m.read(m.system.idtr.base, 16 * 256)
+    stubs = m.read(m.sym("isr_stubs"), 8 * 256)
+    for vector in range(256):
+        low = int.from_bytes(table[16 * vector:16 * vector + 8], "little")
+        high = int.from_bytes(table[16 * vector + 8:16 * vector + 16], "little")
+        name = f"IDT[{vector:#x}]"
+        dpl = 3 if vector in OPEN else 0
+        equal(low >> 45 & 3, dpl, f"the DPL of {name}")
+        equal(low >> 40 & 0x1F, INTERRUPT_GATE, f"the type of {name}",
+              "0xe, an interrupt gate, clears IF on the way in; 0xf, a trap gate, does not")
+        equal(low >> 47 & 1, 1, f"the present bit of {name}")
+        equal(low >> 32 & 0xFF, IST.get(vector, 0), f"the IST number of {name}")
+        equal(low >> 16 & 0xFFFF, NUMBERS["SELECTOR_KERNEL_CODE"], f"the selector of {name}")
+        offset = low & 0xFFFF | low >> 32 & 0xFFFF0000 | (high & 0xFFFFFFFF) << 32
+        equal(offset, int.from_bytes(stubs[8 * vector:8 * vector + 8], "little"),
+              f"the handler of {name}")
+
+
+def raise_from_ring3(kernel: Programs, rng: Random) -> None:
+    """`int n` for many n: only two are let in, the others are #GP."""
+    m = kernel.m
+    visitor = Visitor(kernel, rng, b"".join(bytes([0xCD, n]) for n in range(256)))
+    others = [n for n in range(256) if n not in OPEN and n not in NAMED]
+    for n in (*OPEN, *NAMED, *rng.sample(others, 25)):
+        visitor.enter(2 * n)
+        m.run_to("trap")
+        event = m.events[-1]
+        seen = f"`int {n:#x}` in ring 3 is delivered as vector {event.vector}"
+        if n in OPEN:
+            expect(event.vector == n, seen, f"vector {n}")
+        else:
+            expect(event.vector == GENERAL_PROTECTION, seen,
+                   "vector 13, #GP: ring 3 must not raise what only the processor raises")
+        equal(event.cpl, 3, f"the ring in which vector {event.vector} came")
+
+
+class Caller:
+    """Ring 3 that executes `int 0x80`, and a system call that the grader answers."""
+
+    def __init__(self, kernel: Programs, rng: Random) -> None:
+        self.kernel, self.m, self.rng = kernel, kernel.m, rng
+        self.visitor = Visitor(kernel, rng, b"\xcd\x80\xf4")
+        self.table = self.m.symbols.symbol("syscall_table")
+        self.numbers = self.table.size // 8
+        self.visitor.enter()
+
+    def state(self, number: int) -> dict[str, int]:
+        """Random registers, flags and stack pointer of ring 3."""
+        flags = FIXED | self.rng.getrandbits(64) & (ARITHMETIC | IF)
+        return {**random_registers(self.rng), "rax": number, "rflags": flags,
+                "rsp": self.rng.randrange(1 << 47)}
+
+    def serve(self, number: int) -> None:
+        """A number that the grader serves: arguments there, result and registers back."""
+        m, state, entry = self.m, self.state(number), self.table.address + 8 * number
+        before = m.u64(entry)
+        m.set_u64(entry, m.sym("probe_done"))
+        m.set_regs(rip=self.visitor.code, **state)
+        m.run_to("probe_done")
+        what = f"system call {number}"
+        regs = m.regs
+        for program, function in ARGUMENTS:
+            equal(getattr(regs, function), state[program],
+                  f"{what}: the argument in {program.upper()}, as the function gets it,")
+        expect(not regs.rflags & IF, f"{what}: interrupts are on (IF) in the function",
+               "they are off: an interrupt gate clears IF")
+        state["rax"] = self.answer()
+        m.set_u64(entry, before)
+        self.returned(state, what)
+
+    def answer(self) -> int:
+        """Return from the function, as C may: with a result and rubbish in every other register
+        that belongs to it."""
+        m, regs = self.m, self.m.regs
+        rubbish = {name: self.rng.getrandbits(64) for name in SCRATCH}
+        m.set_regs(rip=m.u64(regs.rsp), rsp=regs.rsp + 8, **rubbish)
+        return rubbish["rax"]
+
+    def refuse(self, number: int) -> None:
+        """A number that nobody serves."""
+        state = self.state(number)
+        self.m.set_regs(rip=self.visitor.code, **state)
+        state["rax"] = -ENOSYS % (1 << 64)
+        self.returned(state, f"system call {number:#x}, which does not exist")
+
+    def returned(self, state: dict[str, int], what: str) -> None:
+        """Behind the `int 0x80`, all is as before but RAX."""
+        self.m.run_to(self.visitor.code + 2)
+        regs = self.m.regs
+        equal(show(regs.rax), show(state["rax"]), f"{what}: RAX afterwards")
+        for name in (*GENERAL_BUT_RSP, "rsp", "rflags"):
+            equal(getattr(regs, name), state[name],
+                  f"{what}: {name.upper()}, which is not the result,")
+        equal(regs.cpl, 3, f"{what}: the ring afterwards")
+
+
+def unserved(caller: Caller, rng: Random) -> list[int]:
+    """Numbers that no table has, and one within it that has no function."""
+    limit = caller.numbers
+    return [limit - 1, limit, limit + rng.randrange(1 << 20), 1 << 31, (1 << 32) + 1, 1 << 63,
+            (1 << 64) - 1, (1 << 64) - limit, rng.getrandbits(64) | 1 << 40]

@@ -1,0 +1,46 @@
+"""Code of the grader's in ring 3, brought there without the student's help."""
+
+from __future__ import annotations
+
+import struct
+from random import Random
+
+from grade.lab3.kernel import FRAME, NUMBERS, PAGE, STACK_TOP, Programs
+from grade.machine.gdbremote import GENERAL
+
+IRETQ = b"\x48\xcf"
+FIXED, IF = 1 << 1, 1 << 9
+RSP0 = NUMBERS["TSS_RSP0"]
+USER_CS, USER_SS = NUMBERS["USER_CS"], NUMBERS["USER_SS"]
+GENERAL_BUT_RSP = tuple(name for name in GENERAL if name != "rsp")
+
+
+def random_registers(rng: Random) -> dict[str, int]:
+    """Every general register but RSP."""
+    return {name: rng.getrandbits(64) for name in GENERAL_BUT_RSP}
+
+
+class Visitor:
+    """An address space with one page of code, and a way in by an IRETQ that is not the student's.
+
+    Unless a check says otherwise, an interrupt finds a stack of the grader's, by TSS.rsp0."""
+
+    def __init__(self, kernel: Programs, rng: Random, code: bytes, root: int | None = None) -> None:
+        self.kernel, self.m = kernel, kernel.m
+        self.root = kernel.space() if root is None else root
+        self.code = rng.randrange(1, 1 << 34) * PAGE
+        kernel.page(self.root, self.code, code)
+        self.stack_top = kernel.slots + STACK_TOP
+        self.set_rsp0(self.stack_top)
+        self.m.poke_code(self.m.sym("kmain"), IRETQ)  # kmain never goes back there
+
+    def set_rsp0(self, top: int) -> None:
+        self.m.set_u64(self.m.system.tr.base + RSP0, top)
+
+    def enter(self, offset: int = 0, *, rsp: int = 0, flags: int = FIXED,
+              **registers: int) -> None:
+        """Be in ring 3, at an offset in the code. The machine must stand in ring 0."""
+        frame = self.kernel.slots + FRAME
+        self.m.write(frame, struct.pack("<5Q", self.code + offset, USER_CS, flags, rsp, USER_SS))
+        self.m.set_regs(rip=self.m.sym("kmain"), rsp=frame, cr3=self.root, **registers)
+        self.m.step()

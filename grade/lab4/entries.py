@@ -1,0 +1,203 @@
+"""Through the interrupt stubs, with GS under observation: what exercise 4.1 is about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from random import Random
+from typing import NamedTuple
+
+from grade.lab4.puppet import Guest
+from grade.lab4.state import (AC, DF, FIXED, GENERAL, ID, KERNEL_CS, KERNEL_SS, NUMBERS, State,
+                              USER_CS, USER_SS, compare, flags_clear, give_back, gs_in_kernel,
+                              random_flags, random_registers, read_frame, user_base, values,
+                              write_frame)
+from grade.machine import Machine
+from grade.outcome import Failure, Outcome, equal, expect
+
+NMI, DOUBLE_FAULT, MACHINE_CHECK = 2, 8, 18
+NAMES = {NMI: "an NMI", DOUBLE_FAULT: "#DF", MACHINE_CHECK: "#MC"}
+IST = {NMI: "IST_NMI", DOUBLE_FAULT: "IST_DOUBLE_FAULT", MACHINE_CHECK: "IST_MACHINE_CHECK"}
+TSS_IST1 = 36
+MOST_STEPS = 200
+
+
+class Trap(NamedTuple):
+    """An instruction that enters the kernel."""
+
+    name: str
+    code: bytes
+    vector: int
+    after: int = 0  # RIP in the frame, from the instruction's beginning
+    error: int = 0
+    registers: State = {}
+
+
+def traps(ring: int) -> list[Trap]:
+    """Those that ring 0 and ring 3 can execute."""
+    nowhere = 0x10_0000_0000
+    found = [Trap("int3", b"\xcc", 3, 1), Trap("ud2", b"\x0f\x0b", 6),
+             Trap("div by 0", b"\xf7\xf1", 0, 0, 0, {"rcx": 0}),
+             Trap("int 0x80", b"\xcd\x80", 128, 2),
+             Trap("a read where nothing is mapped", b"\x48\x8b\x03", 14, 0, 4 if ring else 0,
+                  {"rbx": nowhere})]
+    return found + [Trap("hlt, which is privileged,", b"\xf4", 13)] if ring else found
+
+
+class Place(NamedTuple):
+    """Where the instruction stands: a ring, and whose GS_BASE that ring has."""
+
+    cs: int
+    ss: int
+    code: int
+    kernels: bool  # GS_BASE is the kernel's already
+    stack: int = 0  # the stack that there is; none in ring 3
+
+    @property
+    def ordinary(self) -> bool:
+        """Any interrupt can come here."""
+        return bool(self.cs & 3) or self.kernels
+
+    @property
+    def words(self) -> str:
+        if self.cs & 3:
+            return "in ring 3"
+        return "in ring 0" + ("" if self.kernels else " while GS_BASE is still the program's")
+
+    def stack_pointer(self, rng: Random) -> int:
+        """In ring 3 RSP can be anything."""
+        return self.stack - rng.randrange(0x100) if self.stack else rng.getrandbits(64)
+
+    def bases(self, machine: Machine, users: int) -> State:
+        kernels = machine.sym("percpu")
+        return ({"gs_base": kernels, "k_gs_base": users} if self.kernels else
+                {"gs_base": users, "k_gs_base": kernels})
+
+
+def check_bases(machine: Machine, place: Place, users: int, where: str) -> None:
+    """GS is again what this place has."""
+    regs, bases = machine.regs, place.bases(machine, users)
+    for name, value in bases.items():
+        equal(getattr(regs, name), value, f"{where}: {name.upper()}")
+
+
+def through(machine: Machine, rng: Random, place: Place, trap: Trap) -> None:
+    """Execute the instruction in a random state; look at trap(); let that change all; return."""
+    users = user_base(rng)
+    state = {**random_registers(rng), **trap.registers, "rip": place.code,
+             "cs": place.cs, "ss": place.ss, "rsp": place.stack_pointer(rng),
+             "rflags": random_flags(rng, DF, ID, *((AC,) if place.cs & 3 else ()))}
+    machine.poke_code(place.code, trap.code)
+    machine.set_regs(**state, **place.bases(machine, users))
+    before = machine.regs
+    machine.run_to("trap")
+    where = f"{trap.name} {place.words}"
+    expected = {**values(before, GENERAL), "vector": trap.vector, "error": trap.error,
+                "rip": place.code + trap.after, "cs": place.cs, "rflags": before.rflags,
+                "rsp": before.rsp, "ss": place.ss}
+    called_well(machine, where, users, expected)
+    come_back(machine, rng, place, where, users)
+
+
+def called_well(machine: Machine, where: str, users: int, expected: State) -> None:
+    """trap() begins: GS is the kernel's, flags and stack are as C wants them, and the frame."""
+    regs = machine.regs
+    gs_in_kernel(machine, users, f"{where}, at trap()")
+    flags_clear(regs, (DF, AC), f"{where}, at trap()", "CALL_TRAP in isr.asm must stay in the way")
+    expect(regs.rsp % 16 == 8, f"{where}: RSP is {regs.rsp:#x} at trap()'s first instruction",
+           "RSP was a multiple of 16 before the call pushed the return address")
+    equal(regs.rdi, regs.rsp + 8, f"{where}: RDI, trap()'s argument,")
+    compare(read_frame(machine, regs.rdi), expected, f"{where}: the frame at trap()")
+
+
+def come_back(machine: Machine, rng: Random, place: Place, where: str, users: int) -> None:
+    """Let trap() change the frame, all but the ring, and return: the processor is as it says."""
+    address = machine.regs.rdi
+    frame = read_frame(machine, address)
+    wanted = {**frame, **random_registers(rng), "rip": place.code + rng.randrange(0x10, 0x40),
+              "rflags": random_flags(rng, DF, ID), "rsp": place.stack_pointer(rng)}
+    write_frame(machine, address, wanted)
+    give_back(machine, rng)
+    machine.run_to(wanted["rip"])
+    regs = machine.regs
+    compare(values(regs), {name: wanted[name] for name in (*GENERAL, "rip", "rsp", "rflags")},
+            f"{where}: after the return")
+    equal(regs.cpl, place.cs & 3, f"{where}: the ring after the return")
+    check_bases(machine, place, users, f"{where}: after the return")
+
+
+def nmi_here(machine: Machine, rng: Random, users: int, where: str) -> None:
+    """Let an NMI strike before the instruction at which the machine stands, and go on."""
+    before = machine.regs
+    machine.session.qmp.monitor("nmi")
+    machine.run_to("trap")
+    frame = read_frame(machine, machine.regs.rdi)
+    equal(frame["vector"], NMI, f"{where}: the vector in the frame at trap()")
+    equal(frame["rip"], before.rip, f"{where}: RIP in the frame of the NMI")
+    gs_in_kernel(machine, users, f"{where}, at trap()")
+    flags_clear(machine.regs, (DF, AC), f"{where}, at trap()")
+    give_back(machine, rng)
+    machine.run_to(before.rip)
+    after = machine.regs
+    for name in ("gs_base", "k_gs_base"):
+        equal(getattr(after, name), getattr(before, name),
+              f"{where}: {name.upper()} when the NMI's handler has returned")
+    compare(values(after), values(before), f"{where}: after the NMI")
+
+
+def nmi_at_each(machine: Machine, rng: Random, users: int, until: int, what: str) -> list[int]:
+    """Step on, an NMI before each instruction, until a place (an address, or 3: ring 3) is come
+    to. The addresses of the instructions."""
+    seen: list[int] = []
+    while len(seen) < MOST_STEPS:
+        regs = machine.regs
+        if regs.rip == until or regs.cpl == until:
+            return seen
+        nmi_here(machine, rng, users, f"an NMI at {machine.where(regs.rip)}, {what}")
+        seen.append(regs.rip)
+        machine.step()
+    raise too_long(what)
+
+
+def too_long(what: str) -> Failure:
+    """Somebody went astray."""
+    return Failure(Outcome.WRONG, f"{what}: more than {MOST_STEPS} instructions", "a short way")
+
+
+def deliver(machine: Machine, rng: Random, place: Place, vector: int) -> None:
+    """Do what the processor does for a vector with a stack of its own; look; return."""
+    users = user_base(rng)
+    top = machine.u64(machine.sym("cpu_tss") + TSS_IST1 + 8 * (NUMBERS[IST[vector]] - 1))
+    interrupted = {**random_registers(rng), "rip": place.code, "cs": place.cs,
+                   "rflags": random_flags(rng, DF, ID), "rsp": rng.getrandbits(47),
+                   "ss": place.ss}
+    pushed = {name: interrupted[name] for name in ("rip", "cs", "rflags", "rsp", "ss")}
+    if vector == DOUBLE_FAULT:
+        pushed = {"error": 0, **pushed}
+    start = top - 8 * len(pushed)
+    write_frame(machine, start, pushed)
+    machine.set_regs(**{name: interrupted[name] for name in GENERAL}, rsp=start,
+                     rflags=FIXED | DF, cs=KERNEL_CS, ss=KERNEL_SS,
+                     rip=machine.u64(machine.sym("isr_stubs") + 8 * vector),
+                     **place.bases(machine, users))
+    machine.run_to("trap")
+    where = f"{NAMES[vector]} {place.words}"
+    called_well(machine, where, users, {**interrupted, "vector": vector, "error": 0})
+    come_back(machine, rng, place, where, users)
+
+
+@contextmanager
+def stopping_at_trap(machine: Machine) -> Iterator[None]:
+    """The breakpoint stays: that is cheaper than to set it again and again."""
+    machine.session.insert(machine.sym("trap"))
+    yield
+    machine.session.remove(machine.sym("trap"))
+
+
+def places(guest: Guest) -> list[Place]:
+    """Ring 3, ring 0, and ring 0 at the edge, in random order."""
+    m = guest.m
+    kernel = m.sym("process_create")  # in nobody's way
+    found = [Place(USER_CS, USER_SS, guest.program.spare, False),
+             *(Place(KERNEL_CS, KERNEL_SS, kernel, own, guest.stack) for own in (True, False))]
+    return guest.rng.sample(found, 3)

@@ -1,0 +1,136 @@
+"""What the system calls of lab 4 do, each compared with Linux's word for it."""
+
+from __future__ import annotations
+
+import re
+import struct
+from typing import Union
+
+from grade.lab4.copies import HELLO
+from grade.lab4.puppet import Guest
+from grade.lab4.state import NUMBERS, PAGE, USER_END, WINDOW, user_base
+from grade.outcome import equal, expect
+
+WRITE, BRK, WRITEV, SCHED_YIELD, GETPID, ARCH_PRCTL, CLOCK_GETTIME = 1, 12, 20, 24, 39, 158, 228
+SET_GS, SET_FS, GET_FS, GET_GS = 0x1001, 0x1002, 0x1003, 0x1004
+EPERM, EFAULT, EINVAL = -1, -14, -22
+BASES = {SET_FS: "fs_base", SET_GS: "gs_base"}
+ANSWER = {SET_FS: GET_FS, SET_GS: GET_GS}
+
+PROGRAMS: list[Union[str, "re.Pattern[str]"]] = [
+    re.compile(r"BASELINE: status .*, 49 bytes written"), HELLO,
+    "process 2 hello: exited with status 0", "stack: 600 KiB deep",
+    "heap: 64 KiB that add up to 0", "thread-local storage: 0x1234",
+    "process 3 memory: exited with status 0", "crash: reading the kernel's memory",
+    re.compile(r"process crash: #PF page fault .*: user read: protection violation"),
+    "  the address was ffffffff80101000", "process 4 crash: ended by signal 11",
+    re.compile(r"frames: (\d+) free before, \1 after")]
+
+MONITOR: list[Union[str, "re.Pattern[str]"]] = [
+    "> help", re.compile("  programs  .*"), re.compile("  exit  .*"), "> programs",
+    re.compile(r"  hello +\d+ bytes"), re.compile(r"  memory +\d+ bytes"),
+    re.compile(r"  crash +\d+ bytes"), "> run hello x yy", HELLO, "argument: x", "argument: yy",
+    "process 5 hello: exited with status 0", "> run nobody",
+    "there is no program nobody; `programs` lists them", "> frames",
+    re.compile(r"\d+ of \d+ frames free"), "> map 0xffffffff80100000",
+    re.compile(r"ffffffff80100000( is at 100000, .*|: .*)"), "> regs", re.compile("cr0 0.*"),
+    re.compile(r"star 0*230008[0-9a-f]{8}  .*"), re.compile("fs .*  gs .*  other gs .*"),
+    "> memory", "no such command; `help` lists them", "> exit", "Rung lab 4: done"]
+
+
+def check_all(guest: Guest) -> None:
+    """The given system calls, by SYSCALL."""
+    equal(guest.ask(GETPID), 1, "getpid(), in the first program,")
+    equal(guest.ask(SCHED_YIELD), 0, "sched_yield()")
+    clock(guest)
+    heap(guest)
+    vectors(guest)
+
+
+def clock(guest: Guest) -> None:
+    m, at = guest.m, guest.program.data
+    equal(guest.ask(CLOCK_GETTIME, 1, at), 0, "clock_gettime(CLOCK_MONOTONIC)")
+    seconds, nanoseconds = struct.unpack("<qq", m.read(at, 16))
+    expect(0 <= seconds < 1000 and 0 <= nanoseconds < 10**9,
+           f"clock_gettime says {seconds} s and {nanoseconds} ns", "the time since the start")
+    equal(guest.ask(CLOCK_GETTIME, 77, at), EINVAL, "clock_gettime of clock 77")
+    equal(guest.ask(CLOCK_GETTIME, 1, USER_END - 8), EFAULT, "clock_gettime to USER_END - 8")
+
+
+def heap(guest: Guest) -> None:
+    """brk: grow, use, shrink, and what it refuses."""
+    m = guest.m
+    start = guest.ask(BRK, 0)
+    wanted = start + guest.rng.randrange(1, 5 * PAGE)
+    equal(guest.ask(BRK, wanted), wanted, "brk")
+    found = m.walk((wanted - 1) & -PAGE)
+    expect(found and found.user and found.writable and not found.executable,
+           "the heap's last page is not the program's to use", "mapped: user, writable, not code")
+    equal(m.read(start, wanted - start).strip(b"\0"), b"", "what is in a new heap")
+    for refused in (USER_END, 1 << 63, start - 1, NUMBERS["USER_STACK_LIMIT"]):
+        equal(guest.ask(BRK, refused), wanted, f"brk({refused:#x}), which cannot be,")
+    equal(guest.ask(BRK, start), start, "brk, back to the beginning")
+    equal(m.walk(start), None, "what is mapped where the heap was")
+
+
+def vectors(guest: Guest) -> None:
+    """writev: two pieces, and what comes of a bad one."""
+    m, at = guest.m, guest.program.data
+    m.write(at, struct.pack("<6Q", at + 0x100, 3, at + 0x200, 4, 8, 9) + bytes(0x100))
+    m.write(at + 0x100, b"abc")
+    m.write(at + 0x200, b"defg")
+    before = len(m.console.text)
+    equal(guest.ask(WRITEV, 1, at, 2), 7, "writev of 3 and 4 bytes")
+    equal(guest.ask(WRITEV, 1, at, 3), 7, "writev of 3, 4 and 9 bytes, the last not readable,")
+    equal(guest.ask(WRITEV, 1, at + 32, 1), EFAULT, "writev of 9 bytes that are not readable")
+    equal(guest.ask(WRITEV, 1, USER_END - 8, 1), EFAULT, "writev with a vector at USER_END - 8")
+    m.session.pump.drain()
+    equal(m.console.text[before:], "abcdefgabcdefg", "what writev prints")
+
+
+def set_and_get(guest: Guest) -> None:
+    """Both bases, in random order, and neither disturbs the other."""
+    m, rng = guest.m, guest.rng
+    wanted = {code: user_base(rng) for code in rng.sample([SET_FS, SET_GS], 2)}
+    for code, base in wanted.items():
+        equal(guest.ask(ARCH_PRCTL, code, base, by=rng.choice(("syscall", "int80"))), 0,
+              f"arch_prctl({code:#x}, {base:#x})")
+    guest.ask(GETPID)
+    for code, base in wanted.items():
+        name = BASES[code]
+        equal(getattr(m.regs, name), base, f"{name.upper()} in ring 3 after arch_prctl({code:#x})")
+        answer(guest, ANSWER[code], base)
+    equal(m.regs.k_gs_base, m.sym("percpu"), "KERNEL_GS_BASE in ring 3 after arch_prctl")
+
+
+def answer(guest: Guest, code: int, base: int) -> None:
+    """ARCH_GET_ writes the base, 8 bytes, to where the program says."""
+    m, at = guest.m, guest.program.data + 8 * guest.rng.randrange(1, 0x800)
+    around = m.u64(at - 8), m.u64(at + 8)
+    equal(guest.ask(ARCH_PRCTL, code, at), 0, f"arch_prctl({code:#x}), which asks for the base,")
+    equal(m.u64(at), base, f"what arch_prctl({code:#x}) writes")
+    equal((m.u64(at - 8), m.u64(at + 8)), around, "what lies before and behind it")
+
+
+def refused(guest: Guest) -> None:
+    """Nothing of this may change a base, or anything in the kernel."""
+    m, rng = guest.m, guest.rng
+    bases = {code: user_base(rng) for code in BASES}
+    for code, base in bases.items():
+        equal(guest.ask(ARCH_PRCTL, code, base), 0, f"arch_prctl({code:#x}, {base:#x})")
+    for code in BASES:
+        for address in (USER_END, 1 << 47, 1 << 62, 1 << 63, m.sym("percpu"), (1 << 64) - 1):
+            equal(guest.ask(ARCH_PRCTL, code, address), EPERM,
+                  f"arch_prctl({code:#x}, {address:#x})")
+    target = m.sym("syscall_table") + 8 * 400
+    kernels = m.u64(target)
+    for code in ANSWER.values():
+        for address in (target, WINDOW, USER_END - 4, 8, guest.program.constants,
+                        guest.program.data - 4, 1 << 47):
+            equal(guest.ask(ARCH_PRCTL, code, address), EFAULT,
+                  f"arch_prctl({code:#x}) with the answer to go to {address:#x}")
+    for code in (0, 0x1000, 0x1005, 0x11, rng.getrandbits(31) | 0x2000):
+        equal(guest.ask(ARCH_PRCTL, code, guest.program.data), EINVAL, f"arch_prctl({code:#x})")
+    equal(m.u64(target), kernels, "what lies at an address of the kernel's that was given to it")
+    for code, base in bases.items():
+        equal(getattr(m.regs, BASES[code]), base, f"{BASES[code].upper()} after all of that")
