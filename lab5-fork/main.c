@@ -1,4 +1,5 @@
 /* main.c: what the kernel of lab 5 does, in order. */
+#include "boot_files.h"
 #include "bootinfo.h"
 #include "calls.h"
 #include "cow.h"
@@ -52,6 +53,7 @@ void kmain(uint32_t boot_info)
     must(frames_init());
     kprintf("frames: %lu of %lu free\n", frames_free(), frames_total());
     must(kernel_space_init());
+    must(boot_files_init());
 
     cpu_init();
     must(kernel_half_init());

@@ -39,9 +39,8 @@ bits 64
 %%leave:
         cli                             ; from here on the stack and GS are the program's, by and by
         mov     qword [gs:PERCPU_FRAME], 0
-        mov     rcx, [rsp + SYSCALL_FRAME_RIP]
-        shr     rcx, 47
-        jnz     syscall_bad_return
+        cmp     dword [rsp + SYSCALL_FRAME_RIP + 4], 0x7fff ; bits 32 to 63 of the program's RIP
+        ja      syscall_bad_return
 
         pop     r9
         pop     r8

@@ -138,7 +138,7 @@ def arrived(guest: Guest, entry: Entry) -> None:
     found = read_frame(m, regs.rdi)
     expect(found["vector"] == entry.frame["vector"] or found["rip"] >> 63 == 0,
            f"{entry.name}: trap() is called for vector {found['vector']}, which happened at "
-           f"{m.where(found['rip'])}, CR2 being {regs.cr2:#x}", "no fault on the way into the kernel")
+           f"{m.where(found['rip'])}, CR2 being {regs.cr2:#x}", "no fault on the way in")
     in_kernel(m, guest, entry.users, where)
     equal(regs.rflags & (DF | AC), 0, f"{where}: DF and AC in RFLAGS")
     equal(regs.rsp % 16, 8, f"{where}: the lowest digit of RSP")
