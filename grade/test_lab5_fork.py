@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from grade.check import check
 from grade.lab import Lab
-from grade.lab4.puppet import MEMORY
 from grade.lab4.state import PAGE
 from grade.lab5 import (children, executing, forking, services, sharing, switching, userstate,
                         waiting)
@@ -172,7 +171,7 @@ def test_refused(lab: Lab) -> None:
         f.into_kernel()
         frames = forking.fork_without_memory(f)
         expect(frames > 8, f"process_fork takes {frames - 1} frames", "a stack and tables")
-    with family(lab) as f:
+    with family(lab, memory=128) as f:
         f.begin()
         forking.skip_user_state(f)
         count, error = forking.bomb(f)
@@ -338,7 +337,7 @@ def test_preemption(lab: Lab) -> None:
     """T5.2 of the audit: at every switch, all page tables of all processes."""
     run = children.make(lab.rng, children.SPINNERS, children=4, rounds=6000000,
                         factor=0x10000001 + 2 * lab.rng.randrange(1 << 20))
-    with lab.boot(modules=[run.module], memory_map=MEMORY, limits=PATIENT) as m:
+    with lab.boot(modules=[run.module], limits=PATIENT) as m:
         watch = children.Watch(m, run, 5)
         children.check_end(m, run, 6)
         watch.check()
@@ -351,7 +350,7 @@ def test_preemption(lab: Lab) -> None:
 def test_generations(lab: Lab) -> None:
     """U-22, A-18, E30, E51, T5.3 to T5.5 and T5.7 of the audit; boot-return with the last one."""
     run = children.make(lab.rng, children.GENERATIONS, cycles=1000)
-    with lab.boot(modules=[run.module], memory_map=MEMORY, limits=PATIENT) as m:
+    with lab.boot(modules=[run.module], limits=PATIENT) as m:
         children.check_end(m, run, 1 + 1 + 1000 + 8 + 2 + 1)
 
 
@@ -405,9 +404,9 @@ def test_shell(lab: Lab) -> None:
         services.check_sleep(f)
         services.check_kill(f)
     run = children.make(lab.rng, services.PIPES)
-    with lab.boot(modules=[run.module], memory_map=MEMORY, limits=PATIENT) as m:
+    with lab.boot(modules=[run.module], limits=PATIENT) as m:
         children.check_end(m, run, 3)
-    with lab.boot(memory_map=MEMORY) as m:
+    with lab.boot() as m:
         m.run_to("console_read")
         m.type(services.TYPED)
         m.run_to_exit(lab.constants["EXIT_OK"])

@@ -40,6 +40,10 @@ enter_usermode:
         mov     edx, [rel user_fs_base + 4]
         mov     ecx, MSR_FS_BASE
         wrmsr
+        xor     eax, eax                ; and GS_BASE, which not every processor clears with GS
+        xor     edx, edx
+        mov     ecx, MSR_GS_BASE
+        wrmsr
         fxrstor64 [rel clean_fpu_state]
 
         xor     eax, eax

@@ -41,6 +41,10 @@ enter_usermode:
         mov     edx, [rel user_fs_base + 4]
         mov     ecx, MSR_FS_BASE
         wrmsr
+        xor     eax, eax                ; and the program's GS base: not every processor clears it
+        xor     edx, edx
+        mov     ecx, MSR_KERNEL_GS_BASE
+        wrmsr
         fxrstor64 [rel clean_fpu_state]
 
         xor     eax, eax

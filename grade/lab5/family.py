@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from grade.lab import Lab
-from grade.lab4.puppet import MEMORY, Guest, puppet
+from grade.lab4.puppet import Guest, puppet
 from grade.lab4.state import (FIXED, GENERAL, KERNEL_BASE, NUMBERS, PAGE, State, assign, compare,
                               values, variable)
 from grade.lab5.structures import Field, error_numbers, layout
@@ -216,6 +216,5 @@ def after_fork(before: Registers, by: str) -> State:
 def family(lab: Lab, *others: Module, **options: Any) -> Iterator[Family]:
     """A machine with a puppet as its first process; `others` are programs to execute."""
     program = puppet(lab.rng)
-    options.setdefault("memory_map", MEMORY)
     with lab.boot(modules=[program.module(), *others], **options) as machine:
         yield Family(machine, lab.rng, program)

@@ -16,7 +16,6 @@ CAPABILITIES, RDCL_NO = 0x10A, 1 << 0
 CPUID, RDMSR = b"\x0f\xa2", b"\x0f\x32"
 MOST_STEPS = 20000
 MOST_FRAMES = 40
-ALLOCATORS = ("frame_alloc", "frame_alloc_run")
 
 
 class Option(NamedTuple):
@@ -79,16 +78,25 @@ class Shortage:
     def __init__(self, machine: Machine) -> None:
         self.m, self.count, self.failing = machine, 0, -1
         self.error = error_number("ERROR_NO_FRAMES")
-        for name in ALLOCATORS:
-            machine.on(name, self.allocation)
+        self.last = 0  # RSP at the last call of frame_alloc
+        machine.on("frame_alloc", self.one)
+        machine.on("frame_alloc_run", self.run)
 
     def begin(self, failing: int) -> None:
         self.count, self.failing = 0, failing
 
+    def one(self) -> None:
+        self.last = self.m.regs.rsp
+        self.allocation()
+
+    def run(self) -> None:
+        """frame_alloc may call frame_alloc_run, or end in it: that is the same allocation."""
+        rsp = self.m.regs.rsp
+        if rsp != self.last and not self.m.where(self.m.u64(rsp)).startswith("frame_alloc+"):
+            self.allocation()
+        self.last = 0
+
     def allocation(self) -> None:
-        """At an allocator's first instruction; one may call the other."""
-        if self.m.where(self.m.u64(self.m.regs.rsp)).split()[0] in ALLOCATORS:
-            return
         if self.count == self.failing:
             leave(self.m, self.error)
         self.count += 1
