@@ -77,6 +77,6 @@ def test_same_seed_same_answers(number: int, tmp_path: Path,
     for way, seed in (("SYSCALL", 1), ("SYSCALL", 1), ("INT80", 1), ("SYSCALL", 2)):
         text, processes, seconds = run(lab, make("mix", way), f"mix {seed} 2000")
         sums += CHECKSUM.findall(text)
-        remember(request, "soak", f"lab {number}  a mix of calls by {way}, seed {seed}: {processes} "
+        remember(request, "soak", f"lab {number}  mixed calls by {way}, seed {seed}: {processes} "
                  f"processes, {seconds:.1f} s, checksum {sums[-1]}")
     assert len(sums) == 4 and sums[0] == sums[1] == sums[2] != sums[3]
