@@ -148,7 +148,6 @@ def test_prepare(lab: Lab) -> None:
         with family(lab) as f:
             f.begin()
             forking.skip_user_state(f)
-            f.into_kernel(by, **forking.random_state(f))
             for _ in range(2):
                 before = f.into_kernel(by, **forking.random_state(f))
                 child = f.fork()

@@ -81,6 +81,7 @@ def test_options(lab: Lab) -> None:
 def test_shadow(lab: Lab) -> None:
     """K-06, E9, E14: on a table with random entries, three times."""
     with pairs.pairs(lab) as kernel:
+        pairs.check_allocation(kernel)
         for _ in range(3):
             pairs.check_made(kernel)
 

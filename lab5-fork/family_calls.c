@@ -135,7 +135,7 @@ static int64_t sys_nanosleep(vaddr_t request)
     uint64_t ticks = (uint64_t)(time[1] + NANOSECONDS / TIMER_HZ - 1) / (NANOSECONDS / TIMER_HZ);
     ticks = (uint64_t)time[0] > UINT64_MAX / TIMER_HZ / 2 ? UINT64_MAX / 2
                                                           : ticks + (uint64_t)time[0] * TIMER_HZ;
-    uint64_t end = timer_ticks() + ticks;
+    uint64_t end = timer_ticks() + ticks + (ticks > 0); /* the tick that has begun does not count */
     int64_t result = 0;
     cli();
     while (timer_ticks() < end && result == 0)

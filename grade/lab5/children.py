@@ -345,4 +345,4 @@ def check_end(machine: Machine, run: Run, processes: int) -> None:
     equal(after, before, "frames_free() at the end, compared with before the first process")
     machine.console.expect_in_order(
         [f"processes: {processes}; frames: {before} free before, {after} after",
-         "Rung lab 5: done"])
+         re.compile(r"Rung lab \d: done")])

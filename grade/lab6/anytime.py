@@ -16,7 +16,7 @@ from grade.machine.gdbremote import Registers
 from grade.outcome import equal, expect
 
 NMI = 2
-MOST_STEPS, MOST_NMIS = 300, 2000
+MOST_STEPS, MOST_NMIS, FEWEST_NMIS = 300, 2000, 40
 MASK_ALL = "o /b 0x21 0xff"  # the timer would come where a system call lets interrupts in
 KEPT = (*ALL, "cr3", "gs_base", "k_gs_base")
 UNMAPPED = NUMBERS["ENTRY_STACK_TOP"] + PAGE  # the top of a guard page
@@ -168,7 +168,8 @@ def check_storm(lab: Lab, suffix: str) -> None:
         m.run_to_exit(NUMBERS["EXIT_OK"])
         m.console.expect_in_order(["family: 31 processes",
                                    "process 2 family: exited with status 0", FRAMES])
-        assert storm.sent > 100, storm.sent
+        expect(storm.sent > FEWEST_NMIS, f"31 processes have made {storm.sent * 2} entries and "
+               "exits that the grader knows", "some hundred, by the ways of lab6.h")
 
 
 def check_double_fault(guest: Guest, place: int) -> None:

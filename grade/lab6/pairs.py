@@ -89,12 +89,21 @@ def pairs(lab: Lab, *, trusting: bool = True, **options: Any) -> Iterator[Pairs]
 
 # ---- 6.2 --------------------------------------------------------------------------------------
 
+def check_allocation(kernel: Pairs) -> None:
+    """Pairs are aligned and whole, wherever the next free frame is."""
+    taken: list[int] = []
+    for _ in range(12):
+        root = demand(kernel.m, "kpti_allocate_pair")
+        equal(root % (2 * PAGE), 0, "the lowest 13 bits of a new pair's address")
+        taken += [root, root | SHADOW, demand(kernel.m, "frame_alloc")]
+    equal(len(set(taken)), len(taken), "the number of frames that are in use for as many purposes")
+
+
 def check_made(kernel: Pairs) -> None:
     """A shadow from a table that is full of all sorts of entries, into a frame full of rubbish."""
     root = kernel.bare()
     m, before = kernel.m, kernel.table(root)
     neighbours = m.phys.read(root - PAGE, PAGE), m.phys.read(root + 2 * PAGE, PAGE)
-    equal(root % (2 * PAGE), 0, "the lowest 13 bits of a new pair's address")
     m.call("kpti_create_shadow_tables", root)
     after = kernel.table(root)
     for i in range(LAST):

@@ -8,7 +8,8 @@ from grade.lab import Lab
 from grade.lab6.area import LAST, RIGHTS, START
 from grade.lab6.state import (NUMBERS, PAGE, boot, call_out, error_number, is_true,
                               kernel_root, leave)
-from grade.machine import Machine
+from grade.lab6.workers import FRAMES
+from grade.machine import Machine, Module
 from grade.outcome import equal, expect
 
 FEATURES, TELLS = 7, 1 << 29  # CPUID leaf 7, EDX: there is IA32_ARCH_CAPABILITIES
@@ -131,7 +132,8 @@ def check_shortages(lab: Lab) -> None:
 
 def check_without(lab: Lab) -> None:
     """Without memory for the chain the kernel says so, and runs as it did in lab 5."""
-    with boot(lab) as m:
+    file = lab.kernel.parent / "user" / "hello.elf"
+    with boot(lab, modules=[Module(file.read_bytes(), "hello")]) as m:
         m.run_to("entry_area_create")
         shortage = Shortage(m)
         shortage.begin(lab.rng.randrange(8, 10))
@@ -144,3 +146,5 @@ def check_without(lab: Lab) -> None:
                "all stays as it was where there is no memory for the entry area")
         m.console.expect_in_order(["[KPTI] Not initialized: resource exhausted: physical frames. "
                                    "Running without page-table isolation."])
+        m.run_to_exit(NUMBERS["EXIT_OK"])
+        m.console.expect_in_order(["process 2 hello: exited with status 0", FRAMES])
