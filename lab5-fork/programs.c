@@ -125,8 +125,8 @@ void programs_run(void)
     static const char *const shown[] = {"cow", "family", "sh"};
     struct program program;
     if (module_count() > 0) {
-        programs_get(0, &program);
-        programs_run_one(&program);
+        if (programs_get(0, &program))
+            programs_run_one(&program);
         return;
     }
     for (size_t i = 0; i < ARRAY_SIZE(shown); i++)

@@ -53,8 +53,8 @@ def main() -> int:
     bug = load_bug(BUGS / f"{BUG}.patch")
     tree = COPIES / bug.name
     bug_tree(bug, tree)
-    command = [sys.executable, "-m", "grade", "--lab", str(bug.lab), "--test", "T1.1,T1.2,T1.3,T1.4",
-               "--seed", SEED, "--from", str(tree.relative_to(ROOT))]
+    command = [sys.executable, "-m", "grade", "--lab", str(bug.lab), "--test",
+               "T1.1,T1.2,T1.3,T1.4", "--seed", SEED, "--from", str(tree.relative_to(ROOT))]
     text = last_frame(on_terminal(command))
     console = Console(record=True, width=WIDTH + 1, file=io.StringIO(),
                       force_terminal=True)

@@ -84,7 +84,7 @@
 #define PTE_DIRTY 0x040
 #define PTE_LARGE 0x080
 #define PTE_GLOBAL 0x100
-#define PTE_COW 0x200 /* ours: the processor ignores bits 9 to 11 */
+#define PTE_COW 0x200  /* ours: the processor ignores bits 9 to 11 */
 #define PTE_PAIR 0x400 /* ours, in the last entry of a level-4 table: a shadow lies behind it */
 #define PTE_NO_EXECUTE 0x8000000000000000
 #define PTE_FRAME_MASK 0x000ffffffffff000
