@@ -59,11 +59,7 @@ def check_layout(family: Family, child: Process) -> None:
     """The child's kernel stack looks as if it had called switch_stacks."""
     rsp, bottom, top = child.get("switch_rsp"), child.get("kernel_stack.bottom"), child.top
     expect(bottom <= rsp <= top - SAVED - 8 - SIZE,
-<<<<<<< HEAD
-           f"the child's switch_rsp is {rsp:#x}, its stack lies from {bottom:#x} to {top:#x}",
-=======
            f"switch_rsp of the child is {rsp:#x}, its kernel stack is {bottom:#x} to {top:#x}",
->>>>>>> next5
            f"an address on it, {SAVED + 8 + SIZE} bytes or more below its top",
            "six registers, an address to return to, and a struct fork_child_registers")
     equal(family.m.u64(rsp + SAVED), family.m.sym("forked_child_starts"),

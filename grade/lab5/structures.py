@@ -49,7 +49,7 @@ def _fields(structure: Any, base: int, prefix: str) -> Iterator[tuple[str, Field
         if member.tag != "DW_TAG_member":
             continue
         kind = _kind(member)
-        offset = base + (_number(member, "DW_AT_data_member_location") or 0)
+        offset = base + _number(member, "DW_AT_data_member_location")
         name = _name(member)
         if name:
             yield prefix + name, Field(offset, _size(kind))
@@ -70,7 +70,8 @@ def _size(kind: Any) -> int:
         return _number(kind, "DW_AT_byte_size") or 8
     size = _size(_kind(kind))
     for each in kind.iter_children():
-        size *= (_number(each, "DW_AT_upper_bound") or 0) + 1
+        # gcc says where an array ends, clang how many elements it has
+        size *= _number(each, "DW_AT_count") or _number(each, "DW_AT_upper_bound") + 1
     return size
 
 

@@ -78,13 +78,8 @@ def test_same_seed_same_answers(number: int, tmp_path: Path,
     for way, seed in (("SYSCALL", 1), ("SYSCALL", 1), ("INT80", 1), ("SYSCALL", 2)):
         text, processes, seconds = run(lab, make("mix", way), f"mix {seed} 2000")
         sums += CHECKSUM.findall(text)
-<<<<<<< HEAD
-        remember(request, "soak", f"lab {number}  mixed calls by {way}, seed {seed}: {processes} "
-                 f"processes, {seconds:.1f} s, checksum {sums[-1]}")
-=======
         remember(request, "soak", f"lab {number}  a mix of calls by {way}, seed {seed}: "
                  f"{processes} processes, {seconds:.1f} s, checksum {sums[-1]}")
->>>>>>> next5
     assert len(sums) == 4 and sums[0] == sums[1] == sums[2] != sums[3]
     if is_oracle():
         assert on_linux(make("mix"), tmp_path / "mix", "1", "2000") == sums[0]
@@ -95,6 +90,6 @@ def on_linux(program: bytes, file: Path, *arguments: str) -> str:
     file.write_bytes(program)
     file.chmod(0o755)
     nothing: dict[str, str] = {}
-    done = subprocess.run([str(file), *arguments], env=nothing, stdin=subprocess.DEVNULL, timeout=300,
-                          stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run([str(file), *arguments], env=nothing, stdin=subprocess.DEVNULL,
+                          timeout=300, stdout=subprocess.PIPE, text=True, check=True)
     return CHECKSUM.findall(done.stdout)[0]
