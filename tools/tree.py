@@ -26,7 +26,7 @@ def lab_directory(root: Path, number: int) -> Path:
 def lab_of(path: Path) -> int | None:
     """The lab that a file of the tree belongs to by its name: lab2-paging/x.c,
     grade/test_lab2_paging.py."""
-    found = re.search(r"(?:^|[/_])lab([1-9])[-_.]", path.as_posix())
+    found = re.search(r"(?:^|[/_])lab([1-9])[-_./]", path.as_posix())
     return int(found[1]) if found else None
 
 
