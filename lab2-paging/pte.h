@@ -38,6 +38,24 @@ static inline bool pte_is_page(pte_t entry, unsigned level)
     return level == 1 || (entry & PTE_LARGE) != 0;
 }
 
+/*
+ * The first entry from `i` on that is not 0, or `end`. Most tables are nearly empty, so it looks at
+ * eight entries at a time; `end` is a multiple of that.
+ */
+static inline unsigned pte_next(const pte_t *table, unsigned i, unsigned end)
+{
+    while (i < end) {
+        const pte_t *e = &table[i];
+        if (i % 8 == 0 && (e[0] | e[1] | e[2] | e[3] | e[4] | e[5] | e[6] | e[7]) == 0)
+            i += 8;
+        else if (*e != 0)
+            return i;
+        else
+            i++;
+    }
+    return end;
+}
+
 /* The table or frame that an entry points to. In a large page's entry bit 12 is not address. */
 static inline paddr_t pte_frame(pte_t entry)
 {

@@ -35,9 +35,8 @@ static void share_page(pte_t *entry, pte_t *child)
 static error_t clone_table(paddr_t from, paddr_t to, unsigned level, unsigned entries)
 {
     pte_t *parent = table_at(from), *child = table_at(to);
-    for (unsigned i = 0; i < entries; i++) {
-        if (!pte_present(parent[i]))
-            continue;
+    unsigned i = pte_next(parent, 0, entries);
+    for (; i < entries; i = pte_next(parent, i + 1, entries)) {
         if (level == 1) {
             share_page(&parent[i], &child[i]);
             continue;

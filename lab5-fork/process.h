@@ -41,7 +41,7 @@ struct process {
     enum process_state state;
     struct process *parent; /* NULL for the first */
     int status;             /* of a zombie, as wait4 gives it */
-    int killed;             /* a signal that will end it when it next leaves the kernel, or 0 */
+    int killed;             /* a signal that ends it at its next tick in ring 3, or sooner; or 0 */
 
     union {
         struct image image;
@@ -60,7 +60,7 @@ struct process {
     uint64_t kernel_rsp; /* where entries from ring 3 begin: TSS.rsp0 and percpu.kernel_rsp */
     uint64_t switch_rsp; /* where switch_stacks goes on, while it is not running */
     struct syscall_frame *syscall; /* percpu.frame, while it is not running */
-    struct trap_frame *int80; /* of the system call by int 0x80 that is being served, or NULL */
+    struct trap_frame *int80;      /* of its last system call by int 0x80 */
     struct user_state user;
 
     const void *channel;  /* what a blocked one waits for */

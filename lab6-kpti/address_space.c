@@ -35,9 +35,8 @@ error_t address_space_create(paddr_t *root)
 static void free_table(paddr_t table, unsigned level)
 {
     const pte_t *entries = phys_to_virt(table);
-    for (unsigned i = 0; i < PTE_ENTRIES; i++) {
-        if (!pte_present(entries[i]))
-            continue;
+    unsigned i = pte_next(entries, 0, PTE_ENTRIES);
+    for (; i < PTE_ENTRIES; i = pte_next(entries, i + 1, PTE_ENTRIES)) {
         if (!pte_is_page(entries[i], level))
             free_table(pte_frame(entries[i]), level - 1);
         else if (entries[i] & PTE_USER)
@@ -46,19 +45,14 @@ static void free_table(paddr_t table, unsigned level)
     frame_free(table);
 }
 
-/* Does the kernel's own space have the same table there? Then it is not ours to free. */
-static bool is_shared(paddr_t root, unsigned index)
-{
-    const pte_t *ours = phys_to_virt(root), *kernel = phys_to_virt(kernel_root);
-    return pte_frame(ours[index]).raw == pte_frame(kernel[index]).raw;
-}
-
 void address_space_destroy(paddr_t root)
 {
-    const pte_t *entries = phys_to_virt(root);
-    for (unsigned i = 0; i < PTE_ENTRIES; i++)
-        if (pte_present(entries[i]) && !is_shared(root, i))
-            free_table(pte_frame(entries[i]), PTE_TOP_LEVEL - 1);
+    const pte_t *ours = phys_to_virt(root), *kernel = phys_to_virt(kernel_root);
+    unsigned i = pte_next(ours, 0, PTE_ENTRIES);
+    for (; i < PTE_ENTRIES; i = pte_next(ours, i + 1, PTE_ENTRIES))
+        if (pte_frame(ours[i]).raw !=
+            pte_frame(kernel[i]).raw) /* else it is shared, and not ours */
+            free_table(pte_frame(ours[i]), PTE_TOP_LEVEL - 1);
     kpti_free_pair(root);
 }
 

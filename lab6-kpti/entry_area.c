@@ -24,13 +24,19 @@ static uint64_t *const entry_gdt = (uint64_t *)ENTRY_GDT;
 static struct tss *const entry_tss = (struct tss *)ENTRY_TSS;
 static struct gate *const entry_idt = (struct gate *)ENTRY_IDT;
 
-/* The value of pti= on the command line; "auto" if there is none. */
-static const char *pti_option(void)
+/* Is this one of the words of the command line? */
+static bool is_asked_for(const char *word)
 {
-    for (const char *word = bootinfo_command_line(); *word != '\0'; word++)
-        if (strncmp(word, "pti=", 4) == 0)
-            return word + 4;
-    return "auto";
+    size_t length = strlen(word);
+    for (const char *line = bootinfo_command_line(); *line != '\0';) {
+        if (strncmp(line, word, length) == 0 && (line[length] == ' ' || line[length] == '\0'))
+            return true;
+        while (*line != ' ' && *line != '\0')
+            line++;
+        while (*line == ' ')
+            line++;
+    }
+    return false;
 }
 
 /* CPUID and IA32_ARCH_CAPABILITIES say RDCL_NO: not vulnerable to Meltdown (SDM vol. 4, table 2-2). */
@@ -44,12 +50,9 @@ static bool processor_is_safe(void)
 
 bool kpti_is_wanted(void)
 {
-    const char *option = pti_option();
-    if (strncmp(option, "on", 2) == 0)
+    if (is_asked_for("pti=on"))
         return true;
-    if (strncmp(option, "off", 3) == 0)
-        return false;
-    return !processor_is_safe();
+    return !is_asked_for("pti=off") && !processor_is_safe();
 }
 
 /* Map a new frame of zeroes at a page of the entry area. */

@@ -34,8 +34,12 @@ void kpti_create_shadow_tables(paddr_t root);
 void kpti_mirror(const pte_t *entry);
 
 /*
- * Is the shadow of this table as it must be? Says on the console what is not. Accessed bits do not
- * count: the processor sets them in either table for itself.
+ * Is the shadow of this table as it must be? Accessed bits do not count: the processor sets them in
+ * either table for itself. Says on the console what is not, with numbers as %u and %#lx print them:
+ *
+ *     [KPTI] Mismatch at L4[n]: kernel=<entry>, shadow=<entry>      in the user half
+ *     [KPTI] Shadow L4[n] unexpectedly present: <entry>             between it and the last entry
+ *     [KPTI] Shadow L4[511] (trampoline) not present                also if it leads elsewhere
  */
 bool kpti_validate_shadow_tables(paddr_t root);
 

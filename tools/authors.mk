@@ -17,6 +17,7 @@ bug:
 #:   lint                                      formatting, static analysis of C, shell and Python
 #:   bench [LAB=n]                             seconds per graded check, beside other courses'
 check: lint
+	@mkdir -p build/tests
 	@$(PYTHON) -m pytest -q -n $(or $(JOBS),auto) --basetemp build/tests/tmp \
 	    --durations 10 grade/tests
 
