@@ -90,6 +90,6 @@ def on_linux(program: bytes, file: Path, *arguments: str) -> str:
     file.write_bytes(program)
     file.chmod(0o755)
     nothing: dict[str, str] = {}
-    done = subprocess.run([str(file), *arguments], env=nothing, stdin=subprocess.DEVNULL,
-                          timeout=300, stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run([str(file), *arguments], env=nothing, timeout=300, check=True,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
     return CHECKSUM.findall(done.stdout)[0]
