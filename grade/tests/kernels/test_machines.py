@@ -10,7 +10,7 @@ import pytest
 from grade.build import ROOT, build, clean_environment
 from grade.catalog import lab_directory
 from grade.lab import Lab
-from grade.tests.kernels.grading import LABS, SEED, WORK, remember
+from grade.tests.kernels.grading import LABS, SEED, WITH_SHELL, WORK, remember
 
 GIB = 1024
 MACHINES = [("grub", 64), ("grub", 512), ("grub", 5 * GIB), ("grub", 64 * GIB), ("uefi", 256)]
@@ -21,7 +21,8 @@ def lab_with_disc(lab: int) -> tuple[Lab, Path]:
     directory = lab_directory(ROOT, lab)
     build_dir = WORK / f"machines/lab{lab}"
     built = build(directory, build_dir)
-    subprocess.run(["make", "-C", directory, f"BUILD={build_dir}", "iso"], check=True,
+    program = [f"PROGRAM={build_dir}/user/hello.elf"] if lab >= WITH_SHELL else []
+    subprocess.run(["make", "-C", directory, f"BUILD={build_dir}", "iso", *program], check=True,
                    env=clean_environment(), stdout=subprocess.DEVNULL)
     return Lab(ROOT, directory, built, SEED), build_dir / "rung.iso"
 

@@ -11,8 +11,10 @@ import pytest
 
 from grade.build import ROOT, build
 from grade.catalog import lab_directory
-from grade.tests.kernels.grading import LABS, SEED, WORK, grade, lost, remember
+from grade.tests.kernels.grading import (LABS, SEED, WITH_SHELL, WORK, grade, lost,
+                                         remember)
 from grade.lab import Lab
+from grade.machine import Module
 from tools.bug import copy_tree
 from tools.starter import make_tree
 
@@ -28,7 +30,9 @@ def perfect_speech(lab: int) -> str:
     """The serial text of the reference's whole run."""
     directory = lab_directory(ROOT, lab)
     kernel = build(directory, WORK / f"parrots/lab{lab}-reference")
-    with Lab(ROOT, directory, kernel, SEED).boot() as machine:
+    hello = kernel.kernel.parent / "user" / "hello.elf"
+    modules = [Module(hello.read_bytes(), "hello")] if lab >= WITH_SHELL else []
+    with Lab(ROOT, directory, kernel, SEED).boot(modules=modules) as machine:
         machine.run_to_exit()
         return machine.console.text
 
