@@ -57,6 +57,6 @@ class Lab:
         """A machine that has this kernel in memory and is about to enter it; a context manager.
         The options are those of Machine."""
         if options.get("firmware", "template") != "template":
-            options.setdefault("iso", self.built.iso())
+            options["iso"] = options.get("iso") or self.built.iso()
         options.setdefault("rng", self.rng)
         return Machine(self.probe if probe else self.kernel, **options)
