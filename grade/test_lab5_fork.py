@@ -161,7 +161,7 @@ def test_prepare(lab: Lab) -> None:
 @check("T5.6", title="Where fork cannot be, it is refused, and everything is given back", points=5,
        exercise="5.2", debug_at="process_fork",
        hint="process_fork gives back what it has taken before an error; sys_fork makes -EAGAIN of "
-            "no place in the table, -ENOMEM of no memory. `frames` of the monitor counts")
+            "no place in the table, -ENOMEM of no memory. `p frames_free()` in gdb counts")
 def test_refused(lab: Lab) -> None:
     """T5.5 of the audit: each allocation fails once; MAX_PROCESSES; memory that runs out."""
     with family(lab) as f:
