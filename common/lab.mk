@@ -101,7 +101,8 @@ $(Q)$(LD) $(LDFLAGS) -T $(USER)/user.ld -o $@ $(filter %.o,$^)
 endef
 USER_CFLAGS := -std=c11 -O2 -g -Wall -Wextra -ffreestanding -fno-builtin -fno-pic -fno-pie \
     -fno-stack-protector -fno-asynchronous-unwind-tables -fcf-protection=none \
-    -ffile-prefix-map=$(COMMON)/=common/ -I$(USER)/include $(WERROR)
+    -ffile-prefix-map=$(COMMON)/=common/ -fdebug-prefix-map=$(abspath $(COMMON)/..)=. \
+    -I$(USER)/include $(WERROR)
 INCLUDED += $(PROGRAMS)
 
 $(BUILD)/user/%.c.o: $(USER)/%.c $(USER)/include/rung.h $(BUILD)/flags

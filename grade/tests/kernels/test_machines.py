@@ -10,7 +10,7 @@ import pytest
 from grade.build import ROOT, build, clean_environment
 from grade.catalog import lab_directory
 from grade.lab import Lab
-from grade.tests.kernels.grading import LABS, SEED, WITH_SHELL, WORK, remember
+from grade.tests.kernels.grading import LABS, SEED, WITH_SHELL, remember, worker
 
 GIB = 1024
 MACHINES = [("grub", 64), ("grub", 512), ("grub", 5 * GIB), ("grub", 64 * GIB), ("uefi", 256)]
@@ -19,7 +19,7 @@ MACHINES = [("grub", 64), ("grub", 512), ("grub", 5 * GIB), ("grub", 64 * GIB), 
 def lab_with_disc(lab: int) -> tuple[Lab, Path]:
     """The reference, and the disc that it boots from."""
     directory = lab_directory(ROOT, lab)
-    build_dir = WORK / f"machines/lab{lab}"
+    build_dir = worker("machines") / f"lab{lab}"
     built = build(directory, build_dir)
     program = [f"PROGRAM={build_dir}/user/hello.elf"] if lab >= WITH_SHELL else []
     subprocess.run(["make", "-C", directory, f"BUILD={build_dir}", "iso", *program], check=True,
