@@ -97,11 +97,42 @@ static void take_out(struct bitset *set, int level, uint64_t first, uint64_t las
         take_out(set, level + 1, first_word, last_word);
 }
 
+bool bitset_has(const struct bitset *set, uint64_t number)
+{
+    return number < set->limit && (set->words[0][number / BITS] >> number % BITS & 1) != 0;
+}
+
+/* The same for one number, which most calls are about; and most of them end at level 0. */
+static void add_one(struct bitset *set, uint64_t number)
+{
+    set->count += bitset_has(set, number) ? 0 : 1;
+    for (int level = 0; level < BITSET_LEVELS; level++, number /= BITS) {
+        uint64_t *word = &set->words[level][number / BITS];
+        bool had_members = *word != 0;
+        *word |= 1ULL << number % BITS;
+        if (had_members)
+            return;
+    }
+}
+
+static void take_out_one(struct bitset *set, uint64_t number)
+{
+    set->count -= bitset_has(set, number) ? 1 : 0;
+    for (int level = 0; level < BITSET_LEVELS; level++, number /= BITS) {
+        uint64_t *word = &set->words[level][number / BITS];
+        *word &= ~(1ULL << number % BITS);
+        if (*word != 0)
+            return;
+    }
+}
+
 void bitset_add(struct bitset *set, uint64_t start, uint64_t end)
 {
     if (end > set->limit)
         end = set->limit;
-    if (start < end)
+    if (start + 1 == end)
+        add_one(set, start);
+    else if (start < end)
         add(set, 0, start, end - 1);
 }
 
@@ -109,13 +140,10 @@ void bitset_remove(struct bitset *set, uint64_t start, uint64_t end)
 {
     if (end > set->limit)
         end = set->limit;
-    if (start < end)
+    if (start + 1 == end)
+        take_out_one(set, start);
+    else if (start < end)
         take_out(set, 0, start, end - 1);
-}
-
-bool bitset_has(const struct bitset *set, uint64_t number)
-{
-    return number < set->limit && (set->words[0][number / BITS] >> number % BITS & 1) != 0;
 }
 
 /* Go up until a word has a bit at or behind the place, then down along the first bits. */

@@ -40,7 +40,7 @@ static inline bool pte_is_page(pte_t entry, unsigned level)
 
 /*
  * The first entry from `i` on that is not 0, or `end`. Most tables are nearly empty, so it looks at
- * eight entries at a time; `end` is a multiple of that.
+ * eight entries at a time: also at some behind `end`, but never behind the table.
  */
 static inline unsigned pte_next(const pte_t *table, unsigned i, unsigned end)
 {

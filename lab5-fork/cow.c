@@ -11,11 +11,6 @@
 #include "window.h"
 #include "x86.h"
 
-static pte_t *table_at(paddr_t table)
-{
-    return phys_to_virt(table);
-}
-
 /*
  * Exercise 5.1 (15 points), first part. Share one page: `entry` of the parent maps it. What is
  * writable, or was until an earlier fork, becomes read-only and PTE_COW in the parent's entry; the
@@ -31,29 +26,29 @@ static void share_page(pte_t *entry, pte_t *child)
     /* } solution */
 }
 
-/* Copy the table `from` of this level, of which `entries` entries count, into `to`, which is empty. */
-static error_t clone_table(paddr_t from, paddr_t to, unsigned level, unsigned entries)
+/* Copy a table into one that is empty, and all that hangs below it. */
+static error_t clone_table(const struct table *parent, pte_t *child)
 {
-    pte_t *parent = table_at(from), *child = table_at(to);
-    unsigned i = pte_next(parent, 0, entries);
-    for (; i < entries; i = pte_next(parent, i + 1, entries)) {
-        if (level == 1) {
-            share_page(&parent[i], &child[i]);
+    for (unsigned i = table_next(parent, 0); i < parent->end; i = table_next(parent, i + 1)) {
+        if (parent->level == 1) {
+            share_page(&parent->entries[i], &child[i]);
             continue;
         }
-        paddr_t below;
-        error_t error = ensure_table_present(&child[i], true, &below);
+        struct table below = table_below(parent, i);
+        paddr_t copy;
+        error_t error = ensure_table_present(&child[i], true, &copy);
         if (error == OK)
-            error = clone_table(pte_frame(parent[i]), below, level - 1, PTE_ENTRIES);
+            error = clone_table(&below, phys_to_virt(copy));
         if (error != OK)
             return error;
     }
     return OK;
 }
 
-error_t clone_address_space(paddr_t parent, paddr_t child)
+error_t clone_address_space(paddr_t parent, paddr_t child, struct gap gap)
 {
-    error_t error = clone_table(parent, child, PTE_TOP_LEVEL, PTE_ENTRIES / 2);
+    struct table root = table_at_root(parent, gap);
+    error_t error = clone_table(&root, phys_to_virt(child));
     write_cr3(
         parent.raw); /* pages of the parent have become read-only: forget what the TLB holds */
     return error;

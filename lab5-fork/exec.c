@@ -1,5 +1,4 @@
 /* exec.c: execve, a new program in an old process. */
-#include "address_space.h"
 #include "errno.h"
 #include "family_calls.h"
 #include "fork.h"
@@ -101,11 +100,11 @@ static int64_t replace_image(const struct program *program, struct request *requ
     error_t error = image_create(&image, program->line, program->file, program->size, &arguments);
     if (error != OK)
         return errno_for(error);
-    paddr_t old = current_process->root;
+    struct image old = current_process->image;
     cli();
     current_process->image = image;
     write_cr3(image.root.raw);
-    address_space_destroy(old);
+    image_destroy(&old);
     frame_free(frame);
     enter_image();
     /* } solution */

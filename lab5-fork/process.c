@@ -1,6 +1,5 @@
 /* process.c: the process table, and a process from its first moment to its last. */
 #include "process.h"
-#include "address_space.h"
 #include "boot_return.h"
 #include "kernel_space.h"
 #include "panic.h"
@@ -162,7 +161,7 @@ static void end(int status)
     cli();
     percpu.frame = NULL;
     write_cr3(kernel_root.raw);
-    address_space_destroy(process->root);
+    image_destroy(&process->image);
     process->root = kernel_root;
     files_close_all(process->files);
     give_children_away(process);

@@ -6,6 +6,7 @@
 #include "files.h"
 #include "kernel_stack.h"
 #include "types.h"
+#include "user_half.h"
 #include "user_stack.h"
 
 #define MAX_PROCESSES 512
@@ -88,6 +89,12 @@ struct process *process_find(int pid);
  */
 error_t image_create(struct image *image, const char *name, const void *file, uint64_t size,
                      const struct arguments *arguments);
+
+/* Where it has no memory: between the heap and the lowest page that the stack may grow to. */
+struct gap image_gap(const struct image *image);
+
+/* Give all of its memory back. It must not be the address space in use. */
+void image_destroy(const struct image *image);
 
 /*
  * Make the first process of a program file, with the console as its files 0, 1 and 2. Errors of
