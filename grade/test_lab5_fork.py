@@ -150,6 +150,7 @@ def test_prepare(lab: Lab) -> None:
             forking.skip_user_state(f)
             for _ in range(2):
                 before = f.into_kernel(by, **forking.random_state(f))
+                forking.grow_heap(f)
                 child = f.fork()
                 forking.check_process(f, child)
                 forking.check_layout(f, child)

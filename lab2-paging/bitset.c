@@ -3,6 +3,7 @@
 #include "string.h"
 
 #define BITS 64
+#define NOT_INLINE __attribute__((noinline)) /* what is seldom called shall not burden the rest */
 
 static uint64_t words_for(uint64_t bits)
 {
@@ -60,7 +61,7 @@ void bitset_copy(struct bitset *copy, void *memory, const struct bitset *set)
 }
 
 /* Set the bits [first, last] of one level, and with them those that stand for their words. */
-static void add(struct bitset *set, int level, uint64_t first, uint64_t last)
+static NOT_INLINE void add(struct bitset *set, int level, uint64_t first, uint64_t last)
 {
     for (uint64_t word = first / BITS; word <= last / BITS; word++) {
         uint64_t from = word == first / BITS ? first % BITS : 0;
@@ -75,7 +76,7 @@ static void add(struct bitset *set, int level, uint64_t first, uint64_t last)
 }
 
 /* Clear the bits [first, last] of one level, and with them those of the words that became empty. */
-static void take_out(struct bitset *set, int level, uint64_t first, uint64_t last)
+static NOT_INLINE void take_out(struct bitset *set, int level, uint64_t first, uint64_t last)
 {
     for (uint64_t word = first / BITS; word <= last / BITS; word++) {
         uint64_t from = word == first / BITS ? first % BITS : 0;
@@ -130,9 +131,11 @@ void bitset_add(struct bitset *set, uint64_t start, uint64_t end)
 {
     if (end > set->limit)
         end = set->limit;
-    if (start + 1 == end)
+    if (start >= end)
+        return;
+    if (end - start == 1)
         add_one(set, start);
-    else if (start < end)
+    else
         add(set, 0, start, end - 1);
 }
 
@@ -140,9 +143,11 @@ void bitset_remove(struct bitset *set, uint64_t start, uint64_t end)
 {
     if (end > set->limit)
         end = set->limit;
-    if (start + 1 == end)
+    if (start >= end)
+        return;
+    if (end - start == 1)
         take_out_one(set, start);
-    else if (start < end)
+    else
         take_out(set, 0, start, end - 1);
 }
 

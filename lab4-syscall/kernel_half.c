@@ -26,6 +26,5 @@ void share_kernel_half(paddr_t root)
 {
     const pte_t *kernel = phys_to_virt(kernel_root);
     pte_t *table = phys_to_virt(root);
-    memcpy(&table[OWN_ENTRIES], &kernel[OWN_ENTRIES],
-           (PTE_ENTRIES - OWN_ENTRIES) * sizeof(pte_t));
+    memcpy(&table[OWN_ENTRIES], &kernel[OWN_ENTRIES], (PTE_ENTRIES - OWN_ENTRIES) * sizeof(pte_t));
 }

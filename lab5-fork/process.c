@@ -35,7 +35,7 @@ static error_t take_place(struct process *p)
         if (error != OK)
             return error;
     }
-    memset(p, 0, sizeof(*p));
+    memset(p, 0, offsetof(struct process, user)); /* that is always saved before it is loaded */
     p->kernel_stack = stack;
     p->kernel_rsp = stack.top;
     p->pid = ++last_pid;

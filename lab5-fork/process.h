@@ -62,10 +62,10 @@ struct process {
     uint64_t switch_rsp; /* where switch_stacks goes on, while it is not running */
     struct syscall_frame *syscall; /* percpu.frame, while it is not running */
     struct trap_frame *int80;      /* of its last system call by int 0x80 */
-    struct user_state user;
+    const void *channel;           /* what a blocked one waits for */
+    struct process *next;          /* in the queue */
 
-    const void *channel;  /* what a blocked one waits for */
-    struct process *next; /* in the queue */
+    struct user_state user; /* the last: take_place leaves it as it is */
 };
 
 extern struct process *current_process;

@@ -9,16 +9,14 @@ static unsigned entries_below(const struct table *table, vaddr_t address)
 {
     if (address <= table->base)
         return 0;
-    uint64_t offset = address - table->base;
-    return offset < pte_span(table->level + 1) ? pte_index(offset, table->level) : PTE_ENTRIES;
+    uint64_t entries = (address - table->base) >> pte_shift(table->level);
+    return entries < PTE_ENTRIES ? (unsigned)entries : PTE_ENTRIES;
 }
 
+/* Every entry that lies in the gap as a whole: none if there is no gap. */
 static void find_gap(struct table *table)
 {
-    if (table->gap.start >= table->gap.end)
-        return;
-    uint64_t span = pte_span(table->level);
-    table->gap_start = entries_below(table, table->gap.start + span - 1);
+    table->gap_start = entries_below(table, table->gap.start + pte_span(table->level) - 1);
     table->gap_end = entries_below(table, table->gap.end);
 }
 

@@ -63,8 +63,8 @@ void kpti_create_shadow_tables(paddr_t root)
         return;
     /* { solution 6.2 */
     pte_t *table = phys_to_virt(root), *shadow = shadow_of(root);
-    memset(shadow, 0, PAGE_SIZE);
     memcpy(shadow, table, SPLIT * sizeof(pte_t));
+    memset(&shadow[SPLIT], 0, (PTE_ENTRIES - SPLIT) * sizeof(pte_t));
     shadow[LAST] = way_to_entry_area;
     table[LAST] |= PTE_PAIR;
     /* } solution */

@@ -190,7 +190,7 @@ def one_change(kernel: Pairs, root: int, pages: set[int]) -> None:
 
 def clone(kernel: Pairs, root: int) -> int:
     copy = kernel.space()
-    equal(kernel.m.call("clone_address_space", root, copy) & 0xFFFF_FFFF, 0,
+    equal(kernel.m.call("clone_address_space", root, copy, 0, 0) & 0xFFFF_FFFF, 0,
           "what clone_address_space returns")
     return copy
 
