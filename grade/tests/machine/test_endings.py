@@ -52,6 +52,14 @@ def test_sleep_for_good_is_found_at_once(kernel: Path) -> None:
         assert time.monotonic() - began < 0.5
 
 
+def test_a_jump_on_the_spot_is_found_long_before_the_limit(kernel: Path) -> None:
+    with Machine(kernel, limits=Limits(cpu=60.0)) as m:
+        m.run_to("kmain")
+        m.poke_code(m.regs.rip, b"\xeb\xfe")
+        assert m.run_to_stop().ending == Ending.SPINNING
+        assert m.session.qemu.cpu_seconds() < 30
+
+
 def test_a_flood_is_stopped(kernel: Path) -> None:
     with Machine(kernel, limits=Limits(flood=1 << 14)) as m:
         m.run_to("kmain")
