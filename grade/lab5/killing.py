@@ -1,4 +1,4 @@
-"""Processes that are ended by others, by the absence of a reader, or when nobody asks any more how."""
+"""Processes that are ended by others or for want of a reader, and ends that nobody asks about."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from grade.lab4.state import FIXED, IF, NUMBERS, PAGE
-from grade.lab5.family import (Family, Process, ProcessState, all_processes, running, stop_deadlocks)
+from grade.lab5.family import (Family, Process, ProcessState, all_processes, running,
+                               stop_deadlocks)
 from grade.lab5.waiting import ECHILD, OFF, end_somehow, fork_of, nothing, reap
 from grade.outcome import equal, expect
 
-READ, WRITE, CLOSE, PIPE, YIELD, NANOSLEEP, FORK, WAIT4, KILL, GETPPID = (
-    0, 1, 3, 22, 24, 35, 57, 61, 62, 110)
+READ, WRITE, CLOSE, PIPE, YIELD, NANOSLEEP, FORK, WAIT4, KILL = 0, 1, 3, 22, 24, 35, 57, 61, 62
 SIGPIPE = 13
 MUCH = PAGE + 1000  # more than a pipe holds
 A_YEAR = struct.pack("<qq", 365 * 24 * 3600, 0)
@@ -36,6 +36,7 @@ class Scene:
     def __init__(self, family: Family, by: str) -> None:
         self.f, self.m, self.by, self.parent = family, family.m, by, family.parent
         self.back = getattr(family.program, by) + 2
+        self.tables = self.m.regs.cr3  # the parent's, in ring 3
 
     def ask(self, number: int, *arguments: int) -> int:
         return self.f.ask(number, *arguments, by=self.by, rflags=OFF)
@@ -63,7 +64,7 @@ class Scene:
         behind a system call, or at one of the `others`."""
         self.m.run_to(self.f.program.syscall + 2, self.f.program.int80 + 2, *others)
         who = running(self.m)
-        expect(who == self.parent and self.m.regs.cr3 == self.parent.root,
+        expect(who == self.parent and self.m.regs.cr3 == self.tables,
                f"{what}: {who} is in ring 3, at {self.m.regs.rip:#x}",
                "no instruction of its program is executed any more, and its parent goes on",
                "who is killed ends in the kernel: when its turn comes, by end_if_killed, or where "

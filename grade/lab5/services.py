@@ -22,7 +22,8 @@ SHELL: list[Union[str, "re.Pattern[str]"]] = [
     re.compile(r"\[\d+\] ended by signal 11"), "$ nobody", "nobody: no such program",
     re.compile(r"\[\d+\] status 127"), "$ family", "family: 31 processes", "$ hello | wc | wc",
     "1 lines, 18 bytes", "$ family | crash", re.compile(r"\[\d+\] ended by signal 11"),
-    re.compile(r"\[\d+\] ended by signal 13"), "$ exit", re.compile(r"process \d+ sh: exited with status 0"),
+    re.compile(r"\[\d+\] ended by signal 13"), "$ exit",
+    re.compile(r"process \d+ sh: exited with status 0"),
     re.compile(r"processes: \d+; frames: (\d+) free before, \1 after"),
     re.compile(r"Rung lab \d: done")]
 
