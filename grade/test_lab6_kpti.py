@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from grade.check import check
 from grade.lab import Lab
+from grade.lab5.family import family
+from grade.lab5.killing import check_killed
 from grade.lab6 import anytime, area, doors, guest, pairs, starting, visits, workers
 from grade.lab6.state import boot, demand, kernel_root
 from grade.outcome import equal, expect
@@ -216,11 +218,15 @@ def test_syscall(lab: Lab) -> None:
        hint="run the shell: make run LAB=6. What is seen at the return of a system call, and is "
             "the number of free frames after all programs the same as before?")
 def test_system_calls(lab: Lab) -> None:
-    """T6.1, T6.7, T6.8 of the audit; SMEP and SMAP are on all the time."""
+    """T6.1, T6.7, T6.8 of the audit; SMEP and SMAP are on all the time. Who is killed is not seen
+    in ring 3 any more, wherever it stood."""
     visits.Tour(lab, visits.SYSCALL).run()
     workers.check_workers(lab, visits.SYSCALL)
     for option in ("pti=on", "pti=off"):
         workers.check_shell(lab, "", option)
+    with family(lab, cmdline="pti=on") as f:
+        f.begin()
+        check_killed(f)
 
 
 # ---- Exercise 6.6: at any time ----------------------------------------------------------------

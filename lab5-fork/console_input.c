@@ -1,6 +1,5 @@
 /* console_input.c: the receiving half of the serial port, asked at every tick while somebody waits. */
 #include "console_input.h"
-#include "errno.h"
 #include "scheduler.h"
 #include "x86.h"
 
@@ -12,18 +11,14 @@ static bool is_ready(void)
     return (inb(LINE_STATUS) & DATA_READY) != 0;
 }
 
-int64_t console_read(char *data, uint64_t size)
+uint64_t console_read(char *data, uint64_t size)
 {
     uint64_t done = 0;
     cli();
-    while (!is_ready()) {
-        if (!sleep_on(tick_channel)) {
-            sti();
-            return -EINTR;
-        }
-    }
+    while (!is_ready())
+        sleep_on(tick_channel);
     while (done < size && is_ready())
         data[done++] = (char)inb(COM1);
     sti();
-    return (int64_t)done;
+    return done;
 }

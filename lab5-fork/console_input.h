@@ -4,7 +4,7 @@
 
 #include "types.h"
 
-/* Read what has been typed, waiting for the first byte; -EINTR if a signal ended the waiting. */
-int64_t console_read(char *data, uint64_t size);
+/* Read what has been typed, waiting for the first byte: how much. */
+uint64_t console_read(char *data, uint64_t size);
 
 #endif

@@ -54,9 +54,9 @@ static struct process *find_child(int pid, bool *exists)
 /*
  * Second part. pid_t wait4(pid_t pid, int *status, int options): wait for a child to end (sleep_on
  * current_process: a child that ends wakes its parent) and free it. -ECHILD without such a child;
- * with WNOHANG 0 instead of waiting; -EINTR if a signal ended the waiting; -EFAULT if `status` is
- * neither 0 nor writable: the child is gone all the same, as on Linux. Interrupts must be off from
- * the look at the children to the sleep, or a child's end could come between them.
+ * with WNOHANG 0 instead of waiting; -EFAULT if `status` is neither 0 nor writable: the child is
+ * gone all the same, as on Linux. Interrupts must be off from the look at the children to the sleep,
+ * or a child's end could come between them.
  */
 static int64_t wait_for_child(int pid, vaddr_t status, int options)
 {
@@ -68,8 +68,7 @@ static int64_t wait_for_child(int pid, vaddr_t status, int options)
             return -ECHILD;
         if (options & WNOHANG)
             return 0;
-        if (!sleep_on(current_process))
-            return -EINTR;
+        sleep_on(current_process);
     }
     int number = child->pid, how = child->status;
     process_free(child);
@@ -96,7 +95,10 @@ static int64_t sys_getppid(void)
     return current_process->parent != NULL ? current_process->parent->pid : 0;
 }
 
-/* There are no handlers: every signal but 0 ends a process. It does so itself, on its way out. */
+/*
+ * There are no handlers: every signal but 0 ends a process. Another one is only marked, for it may
+ * stand in the middle of a system call: it ends itself, before anything else, when its turn comes.
+ */
 static int64_t sys_kill(int pid, int signal)
 {
     struct process *process = process_find(pid);
@@ -106,10 +108,10 @@ static int64_t sys_kill(int pid, int signal)
         return -EINVAL;
     if (signal == 0 || process->state == PROCESS_ZOMBIE)
         return 0;
-    cli();
-    process->killed = signal;
     if (process == current_process)
         process_kill(signal);
+    cli();
+    process->killed = signal;
     if (process->state == PROCESS_BLOCKED)
         make_ready(process);
     sti();
@@ -121,7 +123,6 @@ static int64_t sys_sched_yield(void)
     cli();
     yield();
     sti();
-    end_if_killed();
     return 0;
 }
 
@@ -136,14 +137,11 @@ static int64_t sys_nanosleep(vaddr_t request)
     ticks = (uint64_t)time[0] > UINT64_MAX / TIMER_HZ / 2 ? UINT64_MAX / 2
                                                           : ticks + (uint64_t)time[0] * TIMER_HZ;
     uint64_t end = timer_ticks() + ticks + (ticks > 0); /* the tick that has begun does not count */
-    int64_t result = 0;
     cli();
-    while (timer_ticks() < end && result == 0)
-        if (!sleep_on(tick_channel))
-            result = -EINTR;
+    while (timer_ticks() < end)
+        sleep_on(tick_channel);
     sti();
-    end_if_killed();
-    return result;
+    return 0;
 }
 
 void family_calls_init(void)

@@ -86,13 +86,12 @@ static int free_descriptor(int from)
     return -EMFILE;
 }
 
-/* One chunk; how much of it went, or an error. */
-static int64_t write_chunk(struct file *file, const char *chunk, uint64_t size)
+static void write_chunk(struct file *file, const char *chunk, uint64_t size)
 {
     if (file->kind == FILE_PIPE_WRITE)
-        return pipe_write(file->pipe, chunk, size);
-    put_on_console(chunk, size);
-    return (int64_t)size;
+        pipe_write(file->pipe, chunk, size);
+    else
+        put_on_console(chunk, size);
 }
 
 static int64_t sys_write(int fd, vaddr_t buffer, uint64_t count)
@@ -107,12 +106,10 @@ static int64_t sys_write(int fd, vaddr_t buffer, uint64_t count)
         char chunk[CHUNK];
         uint64_t step = count - done < CHUNK ? count - done : CHUNK;
         uint64_t copied = copy_from_user(chunk, buffer + done, step);
-        int64_t written = copied > 0 ? write_chunk(file, chunk, copied) : -EFAULT;
-        if (written < 0)
-            return done > 0 ? (int64_t)done : written;
-        done += (uint64_t)written;
+        write_chunk(file, chunk, copied);
+        done += copied;
         if (copied < step)
-            break;
+            return done > 0 ? (int64_t)done : -EFAULT;
     }
     return (int64_t)done;
 }
@@ -127,11 +124,9 @@ static int64_t sys_read(int fd, vaddr_t buffer, uint64_t count)
     uint64_t wanted = count < CHUNK ? count : CHUNK;
     if (wanted == 0)
         return 0;
-    int64_t got = file->kind == FILE_PIPE_READ ? pipe_read(file->pipe, chunk, wanted)
-                                               : console_read(chunk, wanted);
-    if (got > 0 && copy_to_user(buffer, chunk, (uint64_t)got) != (uint64_t)got)
-        return -EFAULT;
-    return got;
+    uint64_t got = file->kind == FILE_PIPE_READ ? pipe_read(file->pipe, chunk, wanted)
+                                                : console_read(chunk, wanted);
+    return copy_to_user(buffer, chunk, got) == got ? (int64_t)got : -EFAULT;
 }
 
 static int64_t sys_close(int fd)

@@ -2,12 +2,17 @@
 %include "constants.inc"
 %include "not_written.inc"
 
+extern end_if_killed
+
 section .text progbits alloc exec nowrite align=16
 bits 64
 
-; The first switch_stacks to a child returns here, with RSP at its struct fork_child_registers.
+; The first switch_stacks to a child returns here, with RSP at its struct fork_child_registers: 144
+; bytes below the top of the stack, so it is a multiple of 16, as it must be before a call (psABI
+; 3.2.2). Who was killed before it ever ran goes no further.
 global forked_child_starts
 forked_child_starts:
+        call    end_if_killed
         mov     rdi, rsp
 
 ; Exercise 5.6 (10 points). void enter_forked_child(rdi registers): build IRETQ's frame (see

@@ -1,9 +1,9 @@
 /* pipe.c: pipes. A pipe is one frame: what it has to know of itself, and the buffer. */
 #include "pipe.h"
-#include "errno.h"
 #include "frames.h"
 #include "panic.h"
 #include "scheduler.h"
+#include "signals.h"
 #include "window.h"
 #include "x86.h"
 
@@ -55,38 +55,34 @@ void pipe_close_writer(struct pipe *pipe)
     end_gone(pipe);
 }
 
-int64_t pipe_write(struct pipe *pipe, const char *data, uint64_t size)
+void pipe_write(struct pipe *pipe, const char *data, uint64_t size)
 {
     uint64_t done = 0;
     cli();
-    while (done < size && pipe->has_reader) {
+    while (done < size) {
+        if (!pipe->has_reader)
+            process_kill(SIGPIPE);
         if (pipe->written - pipe->taken == BUFFER) {
-            if (!sleep_on(pipe))
-                break;
+            sleep_on(pipe);
             continue;
         }
         pipe->buffer[pipe->written++ % BUFFER] = data[done++];
         if (done == size || pipe->written - pipe->taken == BUFFER)
             wakeup(pipe);
     }
-    bool broken = !pipe->has_reader;
     sti();
-    if (done > 0 || size == 0)
-        return (int64_t)done;
-    return broken ? -EPIPE : -EINTR;
 }
 
-int64_t pipe_read(struct pipe *pipe, char *data, uint64_t size)
+uint64_t pipe_read(struct pipe *pipe, char *data, uint64_t size)
 {
     uint64_t done = 0;
-    bool waited = true;
     cli();
-    while (pipe->written == pipe->taken && pipe->has_writer && waited)
-        waited = sleep_on(pipe);
+    while (pipe->written == pipe->taken && pipe->has_writer)
+        sleep_on(pipe);
     while (done < size && pipe->taken < pipe->written)
         data[done++] = pipe->buffer[pipe->taken++ % BUFFER];
     if (done > 0)
         wakeup(pipe);
     sti();
-    return done == 0 && !waited ? -EINTR : (int64_t)done;
+    return done;
 }

@@ -14,13 +14,10 @@ void pipe_destroy(struct pipe *pipe);
 void pipe_close_reader(struct pipe *pipe);
 void pipe_close_writer(struct pipe *pipe);
 
-/*
- * Write all of it, waiting for room; how much was written if a signal ended the waiting, -EINTR if
- * that was nothing, -EPIPE if there is no reader.
- */
-int64_t pipe_write(struct pipe *pipe, const char *data, uint64_t size);
+/* Write all of it, waiting for room. Without a reader the writer is ended by SIGPIPE. */
+void pipe_write(struct pipe *pipe, const char *data, uint64_t size);
 
-/* Read what is there, waiting for the first byte; 0 if there is none and no writer, or -EINTR. */
-int64_t pipe_read(struct pipe *pipe, char *data, uint64_t size);
+/* Read what is there, waiting for the first byte: how much; 0 if there is none and no writer. */
+uint64_t pipe_read(struct pipe *pipe, char *data, uint64_t size);
 
 #endif

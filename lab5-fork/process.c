@@ -129,23 +129,33 @@ int process_run(struct process *first)
     first->state = PROCESS_RUNNING;
     run_on_stack(first->kernel_stack.top, enter, first);
     current_process = NULL;
-    int status = first->status;
-    for (unsigned i = 0; i < process_table_end; i++) /* those that nobody has waited for */
-        if (process_table[i].state == PROCESS_ZOMBIE)
-            process_free(&process_table[i]);
+    process_free(first);
     free_kernel_stacks();
-    return status;
+    return first->status;
 }
 
-/* Its children get the first process as their parent. That may be waiting just for them. */
+/*
+ * Tell a zombie's parent, which may be waiting for it. If there is none, nobody will ever ask how it
+ * ended, and its place is free. The first process's never is: on its stack lies the way back.
+ */
+static void tell_parent(struct process *zombie)
+{
+    if (zombie->parent != NULL)
+        wakeup(zombie->parent);
+    else if (zombie != first_process())
+        process_free(zombie);
+}
+
+/* Its children get the first process as their parent, if that is still there to wait for them. */
 static void give_children_away(const struct process *parent)
 {
+    bool first_lives = first_process()->state != PROCESS_ZOMBIE;
     for (unsigned i = 0; i < process_table_end; i++) {
         struct process *child = &process_table[i];
         if (child->state != PROCESS_UNUSED && child->parent == parent) {
-            child->parent = first_process();
+            child->parent = first_lives ? first_process() : NULL;
             if (child->state == PROCESS_ZOMBIE)
-                wakeup(first_process());
+                tell_parent(child);
         }
     }
 }
@@ -153,6 +163,8 @@ static void give_children_away(const struct process *parent)
 /*
  * The end. All that the process had is given back, but its place in the table and the stack that we
  * stand on: those wait until its parent has asked for the status (wait4), or until the end of all.
+ * Without a parent the place is free before we leave its stack, and switch_to saves into it. That
+ * harms nobody: only a fork takes a place, and until the switch no process runs that could.
  */
 static void end(int status) __attribute__((noreturn));
 static void end(int status)
@@ -164,11 +176,10 @@ static void end(int status)
     image_destroy(&process->image);
     process->root = kernel_root;
     files_close_all(process->files);
-    give_children_away(process);
     process->status = status;
     process->state = PROCESS_ZOMBIE;
-    if (process->parent != NULL)
-        wakeup(process->parent);
+    give_children_away(process);
+    tell_parent(process);
     if (--alive == 0)
         boot_return_to_kernel(status);
     schedule();

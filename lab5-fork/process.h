@@ -40,9 +40,9 @@ struct image {
 struct process {
     int pid;
     enum process_state state;
-    struct process *parent; /* NULL for the first */
+    struct process *parent; /* NULL for the first, and for orphans when that has ended */
     int status;             /* of a zombie, as wait4 gives it */
-    int killed;             /* a signal that ends it at its next tick in ring 3, or sooner; or 0 */
+    int killed;             /* the signal that ends it when its turn comes; 0 for who runs */
 
     union {
         struct image image;

@@ -109,6 +109,7 @@ void schedule(void)
         next->state = PROCESS_RUNNING;
     else
         switch_to(next);
+    end_if_killed();
 }
 
 void yield(void)
@@ -117,15 +118,12 @@ void yield(void)
     schedule();
 }
 
-bool sleep_on(const void *channel)
+void sleep_on(const void *channel)
 {
-    if (current_process->killed != 0)
-        return false;
     current_process->channel = channel;
     current_process->state = PROCESS_BLOCKED;
     schedule();
     current_process->channel = NULL;
-    return current_process->killed == 0;
 }
 
 void wakeup(const void *channel)
@@ -150,11 +148,8 @@ static void on_tick(struct trap_frame *frame)
 {
     count_tick(frame);
     wakeup(tick_channel);
-    if ((frame->cs & 3) != 3)
-        return;
-    end_if_killed();
-    yield();
-    end_if_killed();
+    if ((frame->cs & 3) == 3)
+        yield();
 }
 
 void sched_init(void)

@@ -11,21 +11,26 @@ void make_ready(struct process *process);
 
 /*
  * Run somebody else: the first in the queue. Returns when it is the caller's turn again, at once if
- * it is the only one; if nobody is ready, waits for an interrupt that changes that. A process that
- * is killed meanwhile does not come back.
+ * it is the only one; if nobody is ready, waits for an interrupt that changes that. Does not return
+ * to a process that has been killed meanwhile: it ends in here. So the caller, and whoever called
+ * yield or sleep_on, must hold nothing that process_kill does not give back.
  */
 void schedule(void);
 
 /* To the end of the queue, and somebody else's turn. */
 void yield(void);
 
-/* Wait for a wakeup of `channel`. Returns false if it was a signal that ended the waiting. */
-bool sleep_on(const void *channel);
+/* Wait for a wakeup of `channel`. */
+void sleep_on(const void *channel);
 
 /* All that wait for it are ready. */
 void wakeup(const void *channel);
 
-/* If the process has been killed while it was in the kernel, this is its end. */
+/*
+ * If the running process was killed while another one ran, this is its end. It is asked wherever a
+ * process begins to run again, in schedule, and for the first time, in forked_child_starts. In
+ * between nobody else runs who could kill it: so who is in ring 3 has not been killed.
+ */
 void end_if_killed(void);
 
 /* Keep what belongs to ring 3 in the processor, and put it back. */

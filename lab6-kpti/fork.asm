@@ -1,14 +1,18 @@
 ; fork.asm: a child's first steps.
 %include "constants.inc"
 
+extern end_if_killed
 extern leave_to_user
 
 section .text progbits alloc exec nowrite align=16
 bits 64
 
-; The first switch_stacks to a child returns here, with RSP at its struct fork_child_registers.
+; The first switch_stacks to a child returns here, with RSP at its struct fork_child_registers: 144
+; bytes below the top of the stack, so it is a multiple of 16, as it must be before a call (psABI
+; 3.2.2). Who was killed before it ever ran goes no further.
 global forked_child_starts
 forked_child_starts:
+        call    end_if_killed
         mov     rdi, rsp
 
 ; void enter_forked_child(rdi registers): build IRETQ's frame (see usermode.asm), load every

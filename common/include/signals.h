@@ -1,4 +1,4 @@
-/* signals.h: what ends a program that faults, by Linux's numbers. */
+/* signals.h: what ends a program against its will, by Linux's numbers. */
 #ifndef SIGNALS_H
 #define SIGNALS_H
 
@@ -8,6 +8,7 @@
 #define SIGFPE 8
 #define SIGKILL 9
 #define SIGSEGV 11
+#define SIGPIPE 13
 #define SIGTERM 15
 
 #endif

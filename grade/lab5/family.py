@@ -107,6 +107,23 @@ def all_processes(machine: Machine) -> list[Process]:
     return [each for each in every_place(machine) if each.get("state") != ProcessState.UNUSED]
 
 
+def stop_deadlocks(machine: Machine) -> None:
+    """From now on it is a failure if no process can ever run again: none is ready, and none waits
+    for the timer."""
+    tick = machine.sym("tick_channel")
+    alive = (ProcessState.READY, ProcessState.RUNNING)
+
+    def look() -> None:
+        processes = all_processes(machine)
+        if not any(each.state in alive or each.get("channel") == tick for each in processes):
+            words = ", ".join(f"{each} is {each.state.name}" for each in processes)
+            expect(False, f"nobody can ever run again: {words}",
+                   "somebody is READY, or waits for the timer",
+                   "who makes true what another one waits for must wake it: wakeup(channel)")
+
+    machine.on("schedule", look)
+
+
 class Failing:
     """From when it is armed on, one frame_alloc fails: the `left`-th. Only for a machine in which
     nobody else stops at frame_alloc."""
