@@ -11,6 +11,7 @@
 #include "scheduler.h"
 #include "string.h"
 #include "syscall.h"
+#include "tlb.h"
 #include "user_memory.h"
 #include "usermode.h"
 #include "window.h"
@@ -104,7 +105,7 @@ static int64_t replace_image(const struct program *program, struct request *requ
     paddr_t old = current_process->root;
     cli();
     current_process->image = image;
-    write_cr3(image.root.raw);
+    switch_address_space(image.root);
     address_space_destroy(old);
     frame_free(frame);
     enter_image();

@@ -7,6 +7,7 @@
 #include "percpu.h"
 #include "scheduler.h"
 #include "string.h"
+#include "tlb.h"
 #include "usermode.h"
 #include "x86.h"
 
@@ -161,7 +162,7 @@ static void end(int status)
     struct process *process = current_process;
     cli();
     percpu.frame = NULL;
-    write_cr3(kernel_root.raw);
+    switch_address_space(kernel_root);
     address_space_destroy(process->root);
     process->root = kernel_root;
     files_close_all(process->files);

@@ -3,6 +3,7 @@
 #include "gdt.h"
 #include "not_written.h"
 #include "percpu.h"
+#include "tlb.h"
 #include "trap.h"
 #include "x86.h"
 
@@ -88,7 +89,7 @@ static void switch_to(struct process *next)
 
     current_process = next;
     next->state = PROCESS_RUNNING;
-    write_cr3(next->root.raw);
+    switch_address_space(next->root);
     percpu.kernel_rsp = next->kernel_rsp;
     percpu.frame = next->syscall;
     set_kernel_stack(next->kernel_rsp);
