@@ -152,7 +152,7 @@ class Processor:
         keep = bool(value & KEEP)
         before, after = regs.cr3 & PCID, value & PCID
         where = f"at {self.m.where(regs.rip)} CR3 is loaded with {value:#x}"
-        expect(after == (RING3 if value & SHADOW else KERNEL), f"{where}: PCID {after:#x} for "
+        expect(after == (RING3 if value & SHADOW else KERNEL), f"{where}: PCID {after} for "
                f"{'a shadow' if value & SHADOW else 'a table of the kernel'}",
                f"PCID {RING3} for shadows, {KERNEL} for all others: what is used with both tables "
                "under one number is mixed up in the TLB")
