@@ -90,8 +90,8 @@ static void enter_image(void)
 /*
  * Exercise 5.7 (15 points). The running process becomes `program`, with what was asked for. First
  * make the new image, as a whole: if that fails, nothing has changed, and errno_for has the error.
- * Then switch to its address space, and only then destroy the old one. `request` lies in a frame
- * that is freed when the new image has what it needs of it. Does not return if it works:
+ * Then switch to its address space (tlb.h), and only then destroy the old one. `request` lies in a
+ * frame that is freed when the new image has what it needs of it. Does not return if it works:
  * enter_image.
  */
 static int64_t replace_image(const struct program *program, struct request *request, paddr_t frame)

@@ -76,8 +76,8 @@ void load_user_state(const struct user_state *user)
 
 /*
  * Exercise 5.5 (10 points). Go on where `next` left off. Before its stack, everything that the
- * processor uses must be its own: address space, TSS.rsp0 and percpu.kernel_rsp for its entries
- * into the kernel, percpu.frame, and the user state. What is `current`'s must be kept first.
+ * processor uses must be its own: address space (tlb.h), TSS.rsp0 and percpu.kernel_rsp for its
+ * entries into the kernel, percpu.frame, and the user state. What is `current`'s must be kept first.
  */
 static void switch_to(struct process *next)
 {
