@@ -6,6 +6,7 @@
 #include "process.h"
 #include "signals.h"
 #include "string.h"
+#include "tlb.h"
 #include "trap.h"
 #include "user_frames.h"
 #include "window.h"
@@ -49,12 +50,11 @@ error_t clone_address_space(paddr_t parent, paddr_t child, struct gap gap)
 {
     struct table root = table_at_root(parent, gap);
     error_t error = clone_table(&root, phys_to_virt(child));
-    write_cr3(
-        parent.raw); /* pages of the parent have become read-only: forget what the TLB holds */
+    switch_address_space(parent); /* its pages have become read-only: the TLB does not know */
     return error;
 }
 
-/* Exercise 5.1, second part: the fault, as cow.h says. The TLB holds the old entry. */
+/* Exercise 5.1, second part: the fault, as cow.h says. The TLB holds the old entry: see tlb.h. */
 error_t copy_on_write(paddr_t root, vaddr_t address)
 {
     /* { solution 5.1 */
@@ -74,7 +74,7 @@ error_t copy_on_write(paddr_t root, vaddr_t address)
     }
     uint64_t flags = *entry & ~(PTE_FRAME_MASK | PTE_COW);
     *entry = frame.raw | flags | PTE_WRITABLE;
-    invlpg(address);
+    tlb_flush_page(address);
     return OK;
     /* } solution */
 }

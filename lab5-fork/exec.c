@@ -10,6 +10,7 @@
 #include "scheduler.h"
 #include "string.h"
 #include "syscall.h"
+#include "tlb.h"
 #include "user_memory.h"
 #include "usermode.h"
 #include "window.h"
@@ -88,8 +89,8 @@ static void enter_image(void)
 /*
  * Exercise 5.7 (15 points). The running process becomes `program`, with what was asked for. First
  * make the new image, as a whole: if that fails, nothing has changed, and errno_for has the error.
- * Then switch to its address space, and only then destroy the old one. `request` lies in a frame
- * that is freed when the new image has what it needs of it. Does not return if it works:
+ * Then switch to its address space (tlb.h), and only then destroy the old one. `request` lies in a
+ * frame that is freed when the new image has what it needs of it. Does not return if it works:
  * enter_image.
  */
 static int64_t replace_image(const struct program *program, struct request *request, paddr_t frame)
@@ -103,7 +104,7 @@ static int64_t replace_image(const struct program *program, struct request *requ
     struct image old = current_process->image;
     cli();
     current_process->image = image;
-    write_cr3(image.root.raw);
+    switch_address_space(image.root);
     image_destroy(&old);
     frame_free(frame);
     enter_image();

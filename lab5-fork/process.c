@@ -6,6 +6,7 @@
 #include "percpu.h"
 #include "scheduler.h"
 #include "string.h"
+#include "tlb.h"
 #include "usermode.h"
 #include "x86.h"
 
@@ -172,7 +173,7 @@ static void end(int status)
     struct process *process = current_process;
     cli();
     percpu.frame = NULL;
-    write_cr3(kernel_root.raw);
+    switch_address_space(kernel_root);
     image_destroy(&process->image);
     process->root = kernel_root;
     files_close_all(process->files);

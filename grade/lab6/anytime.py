@@ -6,6 +6,7 @@ from grade.lab import Lab
 from grade.lab6.area import IST
 from grade.lab6.doors import NUMBER, WITH_ERROR_CODE, serve_by_grader, stub
 from grade.lab6.guest import KERNEL_CODE, Guest
+from grade.lab6.pcid import PCID
 from grade.lab6.state import (AC, ALL, DF, FIXED, FRAME_SIZE, GENERAL, ID, KERNEL_CS, KERNEL_RSP,
                               KERNEL_SS, NUMBERS, PAGE, PERCPU, SHADOW, State, USER_CS, USER_SS,
                               boot, compare, give_back, kernel_root, random_flags,
@@ -29,7 +30,7 @@ def top(vector: int) -> int:
 def at_trap(machine: Machine, vector: int, before: State, where: str) -> None:
     """trap() has the kernel's tables and GS, and a good frame on the vector's own stack."""
     regs = machine.regs
-    equal(regs.cr3, before["cr3"] & ~SHADOW, f"{where}: CR3 at trap()")
+    equal(regs.cr3, before["cr3"] & ~(SHADOW | PCID), f"{where}: CR3 at trap()")
     equal(regs.gs_base, PERCPU, f"{where}: GS_BASE at trap()")
     equal(regs.rflags & (DF | AC), 0, f"{where}: DF and AC at trap()")
     equal(regs.rdi, top(vector) - FRAME_SIZE, f"{where}: where the frame lies")

@@ -280,11 +280,15 @@ def check_kernel_half(kernel: Pairs, root: int) -> None:
 
 def check_diagnosis(kernel: Pairs, root: int) -> None:
     """kpti_get_page_tables: both values of CR3."""
-    m = kernel.m
+    check_pair(kernel.m, root, 0)
+
+
+def check_pair(m: Machine, root: int, number: int) -> None:
     place = m.regs.rsp - 128
     answer = m.call("kpti_get_page_tables", root, place, place + 8)
     equal(is_true(answer), True, "what kpti_get_page_tables returns")
-    equal((m.u64(place), m.u64(place + 8)), (root, root | SHADOW), "the pair that it tells")
+    equal((m.u64(place), m.u64(place + 8)), (root, root | SHADOW | number),
+          "the pair that it tells")
 
 
 def check_inactive(lab: Lab) -> None:

@@ -102,6 +102,7 @@ class Machine:
         self._trace, self._msrs, self._cache = trace, msrs, cache
         self._debug_at = debug_at if debug_at is not None else os.environ.get(DEBUG_AT) or None
         self._actions: dict[int, Callable[[], None]] = {}
+        self._instead: dict[int, Callable[[], bool]] = {}
         self._session: Session | None = None
 
     # Birth and death
@@ -214,6 +215,8 @@ class Machine:
     def step(self, count: int = 1) -> Registers:
         """Execute instructions; the registers afterwards. (QEMU holds interrupts back.)"""
         for _ in range(count):
+            if self._replaced():
+                continue
             stop = self.session.step()
             if stop.ending != Ending.BREAKPOINT:
                 raise classify(self, stop, "the instruction is executed")
@@ -224,12 +227,26 @@ class Machine:
         self.session.insert(self.address(place))
         self._actions[self.address(place)] = action
 
+    def instead(self, place: Place, action: Callable[[], bool]) -> None:
+        """Play an instruction that this processor does not have, or has otherwise, each time it
+        is to be executed. The action moves RIP behind it and says True; or it says False, and the
+        processor executes it after all."""
+        self.session.insert(self.address(place))
+        self._instead[self.address(place)] = action
+
+    def _replaced(self) -> bool:
+        """Has something else been done for the instruction that is next?"""
+        action = self._instead.get(self.regs.rip) if self._instead else None
+        return action is not None and action()
+
     def classify(self, stop: Stop, goal: str, talks: bool = False) -> Failure:
         """The Failure that a stop amounts to where `goal` was to happen."""
         return classify(self, stop, goal, talks)
 
     def _run(self, targets: Sequence[int], limits: Limits | None) -> Stop:
         while True:
+            while self._replaced():
+                pass
             stop = self.session.run(limits)
             if stop.ending != Ending.BREAKPOINT:
                 return stop
@@ -237,7 +254,7 @@ class Machine:
                 self._actions[stop.address]()
             if self._debug_at is not None and stop.address == self.address(self._debug_at):
                 self._hand_over()
-            if stop.address in targets or stop.address not in self._actions:
+            if stop.address in targets or stop.address not in {**self._actions, **self._instead}:
                 return stop
 
     @contextmanager
