@@ -178,7 +178,7 @@ def killed_in_an_nmi(guest: Guest) -> None:
     """In the middle of exit, on the kernel's stack, an NMI: its handler ends the program."""
     exit_by_int80(guest)
     guest.m.run_to("process_exit")
-    guest.m.session.qmp.monitor("nmi")
+    guest.m.nmi()
     guest.m.run_to("trap")
     guest.m.set_regs(rip=guest.m.sym("process_kill"), rdi=9)
 

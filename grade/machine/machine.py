@@ -395,9 +395,15 @@ class Machine:
         self.session.pump.drain()
         return list(self.session.log.traced)
 
+    # What comes from outside
+
     def type(self, text: str) -> None:
         """Send text to the serial port."""
         self.session.qemu.type(text.encode())
+
+    def nmi(self) -> None:
+        """Let an NMI come before the next instruction."""
+        self.session.qmp.monitor("nmi")
 
 
 def load_symbols(kernel: Path) -> Symbols:

@@ -126,6 +126,14 @@ def test_a_call_that_does_not_return(kernel: Path) -> None:
     assert caught.value.outcome == Outcome.NOT_WRITTEN
 
 
+def test_an_nmi(kernel: Path) -> None:
+    with Machine(kernel) as m:
+        m.run_to("say_hello")
+        m.nmi()
+        m.run_to("other_fault")
+        assert m.events[-1].vector == 2 and m.u64(m.regs.rsp) == m.sym("say_hello")
+
+
 def test_batch(kernel: Path) -> None:
     """More calls than the table holds, arguments that are results of earlier ones."""
     rng = random.Random(1)
