@@ -126,6 +126,23 @@ def test_a_call_that_does_not_return(kernel: Path) -> None:
     assert caught.value.outcome == Outcome.NOT_WRITTEN
 
 
+def test_a_call_from_where_nothing_can_be_called(kernel: Path) -> None:
+    """It is refused at once: it would never return."""
+    with Machine(kernel) as m:
+        m.run_to("kmain")
+        m.set_regs(cs=8 | 3)
+        for refused in (lambda: m.call("sum", 1, 2), lambda: m.batch([Call("sum", 1, 2)])):
+            with pytest.raises(Failure, match="the machine is in ring 3"):
+                refused()
+        m.phys.write(0x300000, bytes(4096))
+        m.set_regs(cs=8, cr3=0x300000)
+        with pytest.raises(Failure, match="is not mapped") as caught:
+            m.call("sum", 1, 2)
+        assert caught.value.expected == "sum is mapped where it is to be called"
+        m.set_regs(cr3=m.sym("level4"))
+        m.run_to_exit(0x10)
+
+
 def test_an_nmi(kernel: Path) -> None:
     with Machine(kernel) as m:
         m.run_to("say_hello")
