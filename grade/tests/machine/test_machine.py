@@ -264,7 +264,7 @@ def test_hand_over_to_gdb(kernel: Path, monkeypatch: pytest.MonkeyPatch) -> None
             ["gdb", "-batch", "-nx", "-ex", f"target remote {handed.gdb_path}",
              "-ex", "printf \"rip=%lx\\n\", $rip", "-ex", f"break *{m.sym('leave_ok'):#x}",
              "-ex", "continue", "-ex", "printf \"then=%lx\\n\", $rip", "-ex", "detach",
-             str(handed.kernel)], text=True, capture_output=True, timeout=20)
+             str(handed.kernel)], text=True, capture_output=True, timeout=60)
         assert f"rip={m.sym('say_hello'):x}" in gdb.stdout, gdb.stdout + gdb.stderr
         assert f"then={m.sym('leave_ok'):x}" in gdb.stdout, gdb.stdout + gdb.stderr
     finally:
