@@ -588,7 +588,7 @@ def test_bad_stack(lab: Lab) -> None:
         equal(vectors, [PAGE_FAULT, DOUBLE_FAULT], "the chain of exceptions")
         on_ist(lab, machine, DOUBLE_FAULT, {"rip": push, "rsp": bad})
         machine.set_regs(rsp=bad, rip=push + 1)
-        machine.session.qmp.monitor("nmi")
+        machine.nmi()
         machine.run_to("trap")
         on_ist(lab, machine, NMI, {"rip": push + 1, "rsp": bad})
 

@@ -129,7 +129,7 @@ def come_back(machine: Machine, rng: Random, place: Place, where: str, users: in
 def nmi_here(machine: Machine, rng: Random, users: int, where: str) -> None:
     """Let an NMI strike before the instruction at which the machine stands, and go on."""
     before = machine.regs
-    machine.session.qmp.monitor("nmi")
+    machine.nmi()
     machine.run_to("trap")
     frame = read_frame(machine, machine.regs.rdi)
     equal(frame["vector"], NMI, f"{where}: the vector in the frame at trap()")

@@ -43,7 +43,7 @@ def nmi_here(machine: Machine, guest: Guest, what: str) -> None:
     """Let an NMI strike before the instruction at which the machine stands, and go on."""
     before = values(machine.regs, KEPT)
     where = f"an NMI at {place(machine, before['rip'])}, {what}"
-    machine.session.qmp.monitor("nmi")
+    machine.nmi()
     machine.run_to("trap")
     at_trap(machine, NMI, before, where)
     give_back(machine, guest.rng)
@@ -150,7 +150,7 @@ class Storm:
         if self.rng.random() < 0.6:
             return
         self.m.step(self.rng.randrange(24))
-        self.m.session.qmp.monitor("nmi")
+        self.m.nmi()
         self.sent += 1
         expect(self.sent < MOST_NMIS, f"after {MOST_NMIS} NMIs 31 processes have not ended",
                "some hundred entries and exits lead to the end")

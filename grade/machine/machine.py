@@ -352,7 +352,7 @@ class Machine:
     def call(self, function: Place, *arguments: int, limits: Limits | None = None) -> int:
         """Call a function from where the machine stands, and return RAX. The other registers are
         put back; what the function did to memory and control registers stays."""
-        before = self.regs
+        before = self._regs_for_call(function)
         stack = (before.rsp - RED_ZONE & -16) - 8
         self.set_u64(stack, before.rip)
         self.set_regs(rsp=stack, rip=self.address(function), rflags=before.rflags & ~0x400,
@@ -381,11 +381,23 @@ class Machine:
         return done
 
     def _run_probe(self, limits: Limits | None) -> None:
-        before = self.regs
+        before = self._regs_for_call("probe_run")
         self.set_regs(rsp=(before.rsp - RED_ZONE & -16) - 8, rip=self.address("probe_run"),
                       rflags=before.rflags & ~0x400)
         self.run_to("probe_done", limits=limits)
         self._restore(before)
+
+    def _regs_for_call(self, function: Place) -> Registers:
+        """The registers where a function is about to be called. In ring 3, or on page tables
+        without the kernel, the call would never return."""
+        regs, address = self.regs, self.address(function)
+        if regs.cpl:
+            raise Failure(Outcome.WRONG, f"the machine is in ring {regs.cpl}, at {regs.rip:#x}",
+                          f"it is in the kernel, where {_name(function)} can be called")
+        if regs.cr0 >> 31 and not self.walk(address, regs.cr3):
+            raise Failure(Outcome.WRONG, paging.explain(self.phys, regs.cr3, address),
+                          f"{_name(function)} is mapped where it is to be called")
+        return regs
 
     def _restore(self, before: Registers) -> None:
         changed = self.regs
@@ -412,9 +424,15 @@ class Machine:
         self.session.pump.drain()
         return list(self.session.log.traced)
 
+    # What comes from outside
+
     def type(self, text: str) -> None:
         """Send text to the serial port."""
         self.session.qemu.type(text.encode())
+
+    def nmi(self) -> None:
+        """Let an NMI come before the next instruction."""
+        self.session.qmp.monitor("nmi")
 
 
 def load_symbols(kernel: Path) -> Symbols:
