@@ -257,7 +257,7 @@ def test_an_interrupt_leaves_nothing_running(course: Course, number: int) -> Non
         """)
     process = subprocess.Popen(course.command("--lab", "1"), cwd=ROOT, text=True,
                                env=course.environment(), stdout=subprocess.PIPE,
-                               stderr=subprocess.STDOUT, preexec_fn=hear_interrupts)
+                               stderr=subprocess.STDOUT)
     try:
         child = int(wait_for(note))
         process.send_signal(number)
@@ -268,11 +268,6 @@ def test_an_interrupt_leaves_nothing_running(course: Course, number: int) -> Non
     assert "Interrupted. Nothing is left running." in text and "Traceback" not in text
     assert gone(child)
     assert Run(130, text, course.out).json["complete"] is False
-
-
-def hear_interrupts() -> None:
-    """Who starts these tests in the background of a script lets them ignore SIGINT."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def test_checks_run_under_plain_pytest_too(course: Course) -> None:
