@@ -211,7 +211,7 @@ def check_unasked(family: Family) -> None:
     m.run_to("kernel_ready")
     before = m.call("frames_free")
     f.begin()
-    f.into_kernel(f.rng.choice(WAYS), rflags=OFF)
+    f.into_kernel(rflags=OFF)
     first, child, zombie = f.parent, f.fork(), f.fork()
     grandchild = fork_of(f, child)
     orphan, dead = fork_of(f, grandchild), fork_of(f, grandchild)

@@ -19,6 +19,7 @@ SMEP_SMAP = 3 << 20
 WAYS = ("entry_leave", "entry_syscall_leave")
 FIRST = """
 start:  mov     r15, {data}
+        mov     dword [r15 + 32], 0
         mov     eax, 12         ; a heap
         xor     edi, edi
         {call}
@@ -50,7 +51,7 @@ reap:   mov     edi, -1
         mov     edi, 5
         jmp     end
 child:  mov     byte [r15 + 8], 1
-spin:   cmp     dword [r15 + 16], 0     ; until the timer has ticked: the grader says so
+spin:   cmp     dword [r15 + 32], 0     ; until the timer has ticked: the grader says so
         je      spin
 spun:   lea     rdi, [path]
         xor     esi, esi
@@ -166,7 +167,7 @@ class Tour:
         check_mirror(m, root, where)
         self.search(m, regs.cr3, regs.rip, where)
         if self.spin <= regs.rip < self.spun and NUMBERS["VECTOR_TIMER"] in vectors(m):
-            m.write(regs.r15 + 16, b"\1")
+            m.write(regs.r15 + 32, b"\1")
 
     def search(self, m: Machine, cr3: int, rip: int, where: str) -> None:
         pages = m.mappings(cr3)
