@@ -6,6 +6,8 @@ look at tables while nothing runs; those of 6.4 run programs that make their sys
 
 from __future__ import annotations
 
+from itertools import product
+
 from grade.check import check
 from grade.lab import Lab
 from grade.lab5.family import family
@@ -70,7 +72,7 @@ def test_options(lab: Lab) -> None:
     that entry_area_create asks for refused."""
     for option in starting.OPTIONS:
         starting.check_option(lab, option)
-    for features in (Features(pcid, invpcid) for pcid in (True, False) for invpcid in (True, False)):
+    for features in (Features(*each) for each in product((True, False), repeat=2)):
         starting.check_pcids(lab, features)
     starting.check_pcids(lab, Features(), "pti=off")
     starting.check_shortages(lab)

@@ -202,10 +202,11 @@ class Processor:
         what is there now."""
         now = entries(self.m.phys, cr3) if self.remembered[number] else {}
         for key, old in self.remembered[number].items():
-            expect(not is_stale(old, now.get(key, 0)),
-                   f"{where}. Under PCID {number} the TLB still has {told(key, old)}, and in memory "
-                   f"this entry is {now.get(key, 0):#x}", "the page has been flushed under this "
-                   "number, too, or all of them: whoever changes tables calls what tlb.h offers")
+            entry = now.get(key, 0)
+            expect(not is_stale(old, entry),
+                   f"{where}. Under PCID {number} the TLB still has {told(key, old)}, and in "
+                   f"memory this entry is {entry:#x}", "it has been flushed under this number, "
+                   "too: whoever changes tables calls what tlb.h offers")
 
 
 def is_stale(old: int, now: int) -> bool:

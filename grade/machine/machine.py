@@ -254,7 +254,8 @@ class Machine:
                 self._actions[stop.address]()
             if self._debug_at is not None and stop.address == self.address(self._debug_at):
                 self._hand_over()
-            if stop.address in targets or stop.address not in {**self._actions, **self._instead}:
+            ours = stop.address in self._actions or stop.address in self._instead
+            if stop.address in targets or not ours:
                 return stop
 
     @contextmanager

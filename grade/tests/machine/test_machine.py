@@ -55,6 +55,29 @@ def test_step_and_run_again(kernel: Path) -> None:
         assert m.run_to_exit() == 0x10
 
 
+def test_an_instruction_is_played(kernel: Path) -> None:
+    """Something else is done for it, when it is run and when it is stepped; or it is itself."""
+    with Machine(kernel) as m:
+        m.run_to("kmain")
+        done: list[int] = []
+
+        def action() -> bool:
+            done.append(m.regs.rip)
+            if len(done) < 3:
+                m.set_regs(rip=m.sym("leave_ok") + 5, rax=0x20 + len(done))
+                return True
+            return False
+
+        m.instead("leave_ok", action)
+        m.set_regs(rip=m.sym("leave_ok"))
+        assert m.step().rax == 0x21 and m.regs.rip == m.sym("leave_ok") + 5
+        m.set_regs(rip=m.sym("leave_ok"))
+        m.run_to(m.sym("leave_ok") + 9)
+        assert m.regs.rax == 0x22
+        m.set_regs(rip=m.sym("leave_ok"))
+        assert m.run_to_exit() == 0x10 and len(done) == 3
+
+
 def test_stepping_out_of_the_machine(kernel: Path) -> None:
     with Machine(kernel) as m:
         m.run_to("leave_ok")
