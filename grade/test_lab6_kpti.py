@@ -10,6 +10,7 @@ from grade.check import check
 from grade.lab import Lab
 from grade.lab5.family import family
 from grade.lab5.killing import check_killed
+from grade.lab4 import entries
 from grade.lab6 import anytime, area, doors, guest, pairs, starting, visits, workers
 from grade.lab6.state import boot, demand, kernel_root
 from grade.outcome import equal, expect
@@ -153,7 +154,7 @@ def test_vectors(lab: Lab) -> None:
         m = visitor.m
         m.on("entry_leave", lambda: doors.interrupts_off(m))
         vectors = [each for each in range(256) if each not in doors.ANY_TIME]
-        with doors.stopping(m, "trap"):
+        with entries.stopping(m, "trap"):
             for vector in lab.rng.sample(vectors, len(vectors)):
                 doors.deliver(visitor, vector, 3)
             for vector in lab.rng.sample(vectors, 40):
@@ -167,9 +168,9 @@ def test_vectors(lab: Lab) -> None:
 def test_cr3(lab: Lab) -> None:
     """K-13, T6.2 of the audit: real exceptions, system calls and timer interrupts in both rings."""
     with guest.guest(lab) as visitor:
-        with doors.stopping(visitor.m, "trap"):
+        with entries.stopping(visitor.m, "trap"):
             for ring in lab.rng.sample((3, 0, 3, 0), 4):
-                for trap in doors.traps(ring):
+                for trap in entries.traps(ring):
                     doors.really(visitor, trap, ring)
             for _ in range(3):
                 doors.tick(visitor)
@@ -241,7 +242,7 @@ def test_nmi(lab: Lab) -> None:
     """K-13, E37: NMI, #DF, #MC in each state; an NMI before each of some 250 instructions."""
     with guest.guest(lab) as visitor:
         visitor.ask(39, by="syscall")
-        with doors.stopping(visitor.m, "trap"):
+        with entries.stopping(visitor.m, "trap"):
             anytime.check_deliveries(visitor)
             anytime.check_every_instruction(visitor)
 
