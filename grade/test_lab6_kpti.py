@@ -12,6 +12,7 @@ from grade.check import check
 from grade.lab import Lab
 from grade.lab5.family import family
 from grade.lab5.killing import check_killed
+from grade.lab4 import entries
 from grade.lab6 import anytime, area, doors, guest, pairs, starting, visits, workers
 from grade.lab6.pcid import Features
 from grade.lab6.state import boot, demand, kernel_root
@@ -160,7 +161,7 @@ def test_vectors(lab: Lab) -> None:
         m = visitor.m
         m.on("entry_leave", lambda: doors.interrupts_off(m))
         vectors = [each for each in range(256) if each not in doors.ANY_TIME]
-        with doors.stopping(m, "trap"):
+        with entries.stopping(m, "trap"):
             for vector in lab.rng.sample(vectors, len(vectors)):
                 doors.deliver(visitor, vector, 3)
             for vector in lab.rng.sample(vectors, 40):
@@ -174,9 +175,9 @@ def test_vectors(lab: Lab) -> None:
 def test_cr3(lab: Lab) -> None:
     """K-13, T6.2 of the audit: real exceptions, system calls and timer interrupts in both rings."""
     with guest.guest(lab) as visitor:
-        with doors.stopping(visitor.m, "trap"):
+        with entries.stopping(visitor.m, "trap"):
             for ring in lab.rng.sample((3, 0, 3, 0), 4):
-                for trap in doors.traps(ring):
+                for trap in entries.traps(ring):
                     doors.really(visitor, trap, ring)
             for _ in range(3):
                 doors.tick(visitor)
@@ -248,7 +249,7 @@ def test_nmi(lab: Lab) -> None:
     """K-13, E37: NMI, #DF, #MC in each state; an NMI before each of some 250 instructions."""
     with guest.guest(lab) as visitor:
         visitor.ask(39, by="syscall")
-        with doors.stopping(visitor.m, "trap"):
+        with entries.stopping(visitor.m, "trap"):
             anytime.check_deliveries(visitor)
             anytime.check_every_instruction(visitor)
 
@@ -280,9 +281,9 @@ def test_pcid(lab: Lab) -> None:
     """The issue's PCID: exceptions in both rings; then the programs of T6.11, the TLB remembering
     all that it may (grade/lab6/pcid.py)."""
     with guest.guest(lab, pcids=True) as visitor:
-        with doors.stopping(visitor.m, "trap"):
+        with entries.stopping(visitor.m, "trap"):
             for ring in lab.rng.sample((3, 0), 2):
-                for trap in doors.traps(ring):
+                for trap in entries.traps(ring):
                     doors.really(visitor, trap, ring)
     visits.Tour(lab, visits.INT80).run(pcids=True)
 
@@ -307,5 +308,5 @@ def test_pcid_syscall(lab: Lab) -> None:
 def test_pcid_any_time(lab: Lab) -> None:
     """Each of the three vectors in each state of CR3 and GS."""
     with guest.guest(lab, pcids=True) as visitor:
-        with doors.stopping(visitor.m, "trap"):
+        with entries.stopping(visitor.m, "trap"):
             anytime.check_deliveries(visitor)

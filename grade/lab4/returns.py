@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from grade.lab4.puppet import Guest
-from grade.lab4.state import (AF, CALLEE_SAVED, CF, FIXED, GENERAL, ID, IF, KERNEL_SS, NUMBERS, OF,
-                              PF, SF, USER_CS, USER_SS, ZF, State, assign, begin_call, compare,
-                              end_call, user_base, variable)
 from grade.machine import Machine
+from grade.machine.state import (AF, CALLEE_SAVED, CF, FIXED, GENERAL, ID, IF, KERNEL_SS, NUMBERS,
+                                 OF, PF, SF, USER_CS, USER_SS, ZF, State, assign, begin_call,
+                                 compare, end_call, user_base, variable)
 from grade.outcome import equal, expect
 
 MAGIC = NUMBERS["BOOT_CANARY_MAGIC"]

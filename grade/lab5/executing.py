@@ -7,11 +7,11 @@ from random import Random
 from typing import NamedTuple
 
 from grade.lab4.puppet import Puppet, puppet
-from grade.lab4.state import (FIXED, GENERAL, IF, NUMBERS, PAGE, USER_CS, USER_END, USER_SS, State,
-                              compare, values, variable)
 from grade.lab5 import sharing, userstate
 from grade.lab5.family import Failing, Family, Process, running
 from grade.machine import Module
+from grade.machine.state import (FIXED, GENERAL, IF, NUMBERS, PAGE, USER_CS, USER_END, USER_SS,
+                                 State, compare, values, variable)
 from grade.outcome import equal, expect, show
 from grade.programs.image import Image, R, Segment, W, X
 

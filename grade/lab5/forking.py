@@ -5,12 +5,12 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-from grade.lab4.state import (AC, DF, ID, IF, IOPL, NT, NUMBERS, PAGE, USER_END, State, compare,
-                              random_flags, user_base)
 from grade.lab5.family import (Failing, Family, Process, ProcessState, after_fork, all_processes)
 from grade.lab5.sharing import user_half
 from grade.machine import MemoryArea, Registers
 from grade.machine.paging import NO_EXECUTE, WRITABLE
+from grade.machine.state import (AC, DF, ID, IF, IOPL, NT, NUMBERS, PAGE, USER_END, State, compare,
+                                 random_flags, user_base)
 from grade.outcome import equal, expect
 from grade.programs.image import assemble
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from grade.lab4.state import NUMBERS, PAGE, USER_END
 from grade.lab5.family import Failing, Family
 from grade.machine.paging import (ACCESSED, ADDRESS, DIRTY, NO_EXECUTE, WRITABLE, Mapping,
                                   Translation, flags)
+from grade.machine.state import NUMBERS, PAGE, USER_END
 from grade.outcome import equal, expect
 
 COW = 0x200  # PTE_COW of x86_bits.h

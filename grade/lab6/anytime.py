@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from grade.lab import Lab
 from grade.lab6.area import IST
-from grade.lab6.doors import NUMBER, WITH_ERROR_CODE, serve_by_grader, stub
+from grade.lab6.doors import NUMBER, serve_by_grader, stub
 from grade.lab6.guest import KERNEL_CODE, Guest
 from grade.lab6.pcid import PCID
-from grade.lab6.state import (AC, ALL, DF, FIXED, FRAME_SIZE, GENERAL, ID, KERNEL_CS, KERNEL_RSP,
-                              KERNEL_SS, NUMBERS, PAGE, PERCPU, SHADOW, State, USER_CS, USER_SS,
-                              boot, compare, give_back, kernel_root, random_flags,
-                              random_registers, read_frame, user_base, values, write_words)
+from grade.lab6.state import KERNEL_RSP, PERCPU, SHADOW, boot, kernel_root
 from grade.lab6.workers import FRAMES, LIMITS
 from grade.machine import Machine, Module
 from grade.machine.gdbremote import Registers
+from grade.machine.state import (AC, ALL, DF, FIXED, FRAME_SIZE, GENERAL, ID, KERNEL_CS, KERNEL_SS,
+                                 NUMBERS, PAGE, USER_CS, USER_SS, WITH_ERROR_CODE, State, compare,
+                                 give_back, random_flags, random_registers, read_frame, user_base,
+                                 values, write_words)
 from grade.outcome import equal, expect
 
 NMI = 2

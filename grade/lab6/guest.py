@@ -10,9 +10,10 @@ from typing import Any
 
 from grade.lab import Lab
 from grade.lab6.pcid import PCID, RING3, Processor
-from grade.lab6.state import (KERNEL_CS, KERNEL_SS, NUMBERS, PAGE, PERCPU, SHADOW, USER_CS, USER_SS,
-                              USER_END, boot, leave, random_registers)
+from grade.lab6.state import PERCPU, SHADOW, boot
 from grade.machine import Machine, Module
+from grade.machine.state import (KERNEL_CS, KERNEL_SS, NUMBERS, PAGE, USER_CS, USER_END, USER_SS,
+                                 leave, random_registers)
 from grade.outcome import Failure, Outcome, equal
 from grade.programs.image import Image, R, Segment, W
 

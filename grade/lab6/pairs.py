@@ -9,9 +9,10 @@ from typing import Any
 
 from grade.lab import Lab
 from grade.lab6.area import HALF, LAST
-from grade.lab6.state import (NUMBERS, PAGE, SHADOW, USER_END, boot, demand, is_true)
+from grade.lab6.state import SHADOW, boot, demand, is_true
 from grade.machine import Machine
 from grade.machine.paging import (ACCESSED, NO_EXECUTE, PRESENT, USER, WRITABLE, flags)
+from grade.machine.state import NUMBERS, PAGE, USER_END
 from grade.outcome import equal, expect
 
 PAIR = 1 << 10  # x86_bits.h: a bit that the processor ignores

@@ -9,10 +9,11 @@ from grade.lab import Lab
 from grade.lab6.area import LAST, RIGHTS, START
 from grade.lab6.pairs import check_pair
 from grade.lab6.pcid import KEEP, PCIDE, RING3, Features, Processor
-from grade.lab6.state import (NUMBERS, PAGE, PERCPU, SHADOW, boot, call_out, error_number,
-                              is_true, kernel_root, leave)
+from grade.lab6.state import (PERCPU, SHADOW, boot, call_out, error_number, is_true,
+                              kernel_root)
 from grade.lab6.workers import FRAMES
 from grade.machine import Machine, Module
+from grade.machine.state import NUMBERS, PAGE, leave
 from grade.outcome import equal, expect
 
 FEATURES, TELLS = 7, 1 << 29  # CPUID leaf 7, EDX: there is IA32_ARCH_CAPABILITIES

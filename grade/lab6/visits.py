@@ -8,9 +8,10 @@ from grade.lab import Lab
 from grade.lab6.area import HALF, LAST, check_bits, check_pages
 from grade.lab6.pairs import FAR
 from grade.lab6.pcid import KERNEL, PCID, RING3, Processor
-from grade.lab6.state import IF, KERNEL_RSP, NUMBERS, PAGE, SHADOW, boot, demand, kernel_root
+from grade.lab6.state import KERNEL_RSP, SHADOW, boot, demand, kernel_root
 from grade.machine import Machine, Module
 from grade.machine.paging import ACCESSED
+from grade.machine.state import IF, NUMBERS, PAGE
 from grade.outcome import equal, expect
 from grade.programs.image import Image, Segment, R, W, X, assemble
 
