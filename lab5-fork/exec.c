@@ -126,6 +126,8 @@ static int64_t exec(struct request *request, paddr_t frame, vaddr_t path, vaddr_
 {
     const char *name;
     int64_t error = copy_text(request, path, &name);
+    if (error == -E2BIG)
+        return -ENAMETOOLONG;
     if (error == 0)
         error = copy_list(request, argv, request->argv);
     if (error == 0)
