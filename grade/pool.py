@@ -107,11 +107,12 @@ class Pool(Generic[Task, Result]):
 
     def reap(self, child: Child[Task]) -> Union[Result, Died]:
         """Collect an ended child. Its group is killed first, while its pid is still its own."""
-        signal_child(child, signal.SIGKILL)
-        _, status = os.waitpid(child.pid, 0)
-        self.selector.unregister(child.pipe)
-        os.close(child.pipe)
-        del self.children[child.pipe]
+        with held_signals():
+            signal_child(child, signal.SIGKILL)
+            _, status = os.waitpid(child.pid, 0)
+            self.selector.unregister(child.pipe)
+            os.close(child.pipe)
+            del self.children[child.pipe]
         child.output.seek(0)
         output = child.output.read().decode(errors="replace")
         child.output.close()
@@ -166,9 +167,11 @@ def live_as_child(parent: int, work: Callable[[Task], Result], task: Task, write
     except BaseException:
         sys.excepthook(*sys.exc_info())
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
+        try:
+            sys.stdout.flush()
+            sys.stderr.flush()
+        finally:  # also if it is asked to end just now
+            os._exit(status)
 
 
 def settle(parent: int, output: IO[bytes]) -> None:
@@ -188,7 +191,8 @@ def settle(parent: int, output: IO[bytes]) -> None:
 
 @contextlib.contextmanager
 def held_signals() -> Iterator[None]:
-    """No interrupt between a fork and its entry in the books, nor in a child not yet settled."""
+    """No interrupt between what happens to a child and its entry in the books, nor in a child
+    not yet settled."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, HELD)
     try:
         yield

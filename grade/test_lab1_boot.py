@@ -13,9 +13,8 @@ from random import Random
 
 from grade.check import check, equal, expect
 from grade.lab import Lab
-from grade.lab1 import frames, pages, segments
+from grade.lab1 import pages, segments
 from grade.lab1.boot_info import ENTRY_SIZES, Information, random_information
-from grade.lab1.frames import DF, FIXED, FRAME_SIZE, TF, read_frame
 from grade.lab1.grub import disc
 from grade.lab1.uart import (CLEAR_BOTH, FIFO_ENABLE, LOOPBACK, MOST_STEPS, NoUart, Uart,
                              call_with)
@@ -23,12 +22,14 @@ from grade.machine import Call, Interrupt, Machine, MemoryArea
 from grade.machine.multiboot2 import memory_map
 from grade.machine.paging import NO_EXECUTE, WRITABLE
 from grade.machine.session import Ending
+from grade.machine.state import (DF, FIXED, FRAME_SIZE, ID, IF, RESTORED, State, TF,
+                                 WITH_ERROR_CODE, come_back_changed, compare, random_flags,
+                                 random_registers, read_frame, values)
 from grade.outcome import Failure, Outcome
 
 PAGE = 0x1000
 DE, DB, NMI, BP, UD, DOUBLE_FAULT, NP, GP, PAGE_FAULT, MC = 0, 1, 2, 3, 6, 8, 11, 13, 14, 18
 SELECTOR_ERRORS = {10: "#TS", 11: "#NP", 12: "#SS", 13: "#GP"}
-WITH_ERROR_CODE = (8, 10, 11, 12, 13, 14, 17, 21, 29, 30)  # SDM vol. 3A table 6-1, APM vol. 2 8-1
 
 # CR0 and EFER as enter_long_mode must leave them (SDM vol. 3A 2.5, 2.2.1).
 CONTROL_BITS = (
@@ -184,7 +185,7 @@ def handed_over(lab: Lab, machine: Machine) -> None:
     equal(regs.rdi, machine.information, "RDI, kmain's argument,",
           "EBP holds the boot information's address until long_mode hands it to kmain")
     equal(regs.rbp, 0, "RBP, where every backtrace ends,")
-    expect(not regs.rflags & (DF | frames.IF), f"RFLAGS is {regs.rflags:#x} at kmain",
+    expect(not regs.rflags & (DF | IF), f"RFLAGS is {regs.rflags:#x} at kmain",
            "IF (interrupts) and DF (direction) are 0")
 
 
@@ -452,7 +453,7 @@ def test_stubs(lab: Lab) -> None:
     with lab.boot() as machine:
         machine.run_to("trap_register")
         machine.on("trap", lambda: None)  # the breakpoint stays
-        machine.set_regs(**frames.random_registers(lab.rng))
+        machine.set_regs(**random_registers(lab.rng))
         stack = machine.regs.rsp - 0x400 & -16
         for vector in lab.rng.sample(range(256), 256):
             deliver(lab, machine, vector, stack)
@@ -461,8 +462,8 @@ def test_stubs(lab: Lab) -> None:
 def deliver(lab: Lab, machine: Machine, vector: int, stack: int) -> None:
     """Enter a stub as the processor does, and compare the frame that trap() is given."""
     regs, rng = machine.regs, lab.rng
-    expected = {**frames.registers(regs), "vector": vector, "error": 0, "rip": rng.getrandbits(47),
-                "rflags": frames.random_flags(rng), "rsp": rng.getrandbits(47)}
+    expected = {**values(regs, RESTORED), "vector": vector, "error": 0, "rip": rng.getrandbits(47),
+                "rflags": random_flags(rng, DF, ID), "rsp": rng.getrandbits(47)}
     pushed = [expected[name] for name in ("rip", "cs", "rflags", "rsp", "ss")]
     if vector in WITH_ERROR_CODE:
         expected["error"] = rng.getrandbits(16)
@@ -474,7 +475,7 @@ def deliver(lab: Lab, machine: Machine, vector: int, stack: int) -> None:
     machine.run_to("trap")
     what = f"vector {vector}" + (" (with an error code)" if len(pushed) > 5 else "")
     called_properly(machine, stack - FRAME_SIZE, what)
-    frames.compare(read_frame(machine, stack - FRAME_SIZE), expected, f"the frame of {what}")
+    compare(read_frame(machine, stack - FRAME_SIZE), expected, f"the frame of {what}")
 
 
 def called_properly(machine: Machine, frame: int, what: str) -> None:
@@ -531,43 +532,35 @@ def test_exceptions(lab: Lab) -> None:
         machine.on("trap", lambda: None)
         machine.write(machine.sym("idt") + 16 * 0x55 + 5, b"\x0e")
         for trap in traps(machine, lab.rng):
-            frame = raise_trap(lab, machine, trap)
-            come_back(lab, machine, trap, frame)
+            raise_trap(lab, machine, trap)
+            come_back(lab, machine, trap)
 
 
-def raise_trap(lab: Lab, machine: Machine, trap: Trap) -> int:
-    """Execute the instruction in a random state, and find that state in the frame: its address."""
+def raise_trap(lab: Lab, machine: Machine, trap: Trap) -> None:
+    """Execute the instruction in a random state, and find that state in the frame."""
     place = machine.sym("trap_register")
-    state = {**frames.random_registers(lab.rng), **trap.registers, "rip": place,
-             "rflags": frames.random_flags(lab.rng) | trap.flags}
+    state = {**random_registers(lab.rng), **trap.registers, "rip": place,
+             "rflags": random_flags(lab.rng, DF, ID) | trap.flags}
     machine.poke_code(place, trap.code)
     machine.set_regs(**state)
     before = machine.regs
     machine.run_to("trap")
     log = machine.events[-1]
     equal(log.vector, trap.vector, f"the vector that the processor delivers for {trap.name}")
-    expected = {**frames.registers(before), "vector": trap.vector,
+    expected = {**values(before, RESTORED), "vector": trap.vector,
                 "error": log.error if trap.error is None else trap.error,
                 "rip": place + trap.after if trap.rip is None else trap.rip}
     frame = (before.rsp & -16) - FRAME_SIZE
     called_properly(machine, frame, trap.name)
-    frames.compare(read_frame(machine, frame), expected, f"the frame of {trap.name}")
-    return frame
+    compare(read_frame(machine, frame), expected, f"the frame of {trap.name}")
 
 
-def come_back(lab: Lab, machine: Machine, trap: Trap, address: int) -> None:
+def come_back(lab: Lab, machine: Machine, trap: Trap) -> None:
     """Change the whole frame, as a handler may, and return from trap()."""
-    target = machine.sym("kernel_ready")
     stack = machine.regs.rsp
-    wanted = {**read_frame(machine, address), **frames.random_registers(lab.rng),
-              "rip": target, "rflags": frames.random_flags(lab.rng),
-              "rsp": machine.sym("boot_stack") + lab.rng.randrange(0x3000, 0x4000)}
-    frames.write_frame(machine, address, wanted)
-    frames.return_from_trap(machine, lab.rng)
-    machine.run_to("kernel_ready")
-    del wanted["vector"], wanted["error"]
-    frames.compare(frames.registers(machine.regs), wanted,
-                   f"after the return from {trap.name}")
+    come_back_changed(machine, lab.rng, f"after the return from {trap.name}",
+                      rip=machine.sym("kernel_ready"),
+                      rsp=machine.sym("boot_stack") + lab.rng.randrange(0x3000, 0x4000))
     machine.set_regs(rsp=stack + FRAME_SIZE + 0x100)
 
 
@@ -588,18 +581,18 @@ def test_bad_stack(lab: Lab) -> None:
         equal(vectors, [PAGE_FAULT, DOUBLE_FAULT], "the chain of exceptions")
         on_ist(lab, machine, DOUBLE_FAULT, {"rip": push, "rsp": bad})
         machine.set_regs(rsp=bad, rip=push + 1)
-        machine.session.qmp.monitor("nmi")
+        machine.nmi()
         machine.run_to("trap")
         on_ist(lab, machine, NMI, {"rip": push + 1, "rsp": bad})
 
 
-def on_ist(lab: Lab, machine: Machine, vector: int, expected: frames.Frame) -> None:
+def on_ist(lab: Lab, machine: Machine, vector: int, expected: State) -> None:
     """trap() runs on the stack that the vector's IST entry names, with a good frame."""
     number = ist_numbers(lab)[vector]
     top = machine.u64(machine.sym("cpu_tss") + 36 + 8 * (number - 1))
     called_properly(machine, top - FRAME_SIZE, f"vector {vector} on IST {number}")
-    frames.compare(read_frame(machine, top - FRAME_SIZE),
-                   {**expected, "vector": vector, "error": 0}, f"the frame of vector {vector}")
+    compare(read_frame(machine, top - FRAME_SIZE), {**expected, "vector": vector, "error": 0},
+            f"the frame of vector {vector}")
 
 
 # ---- Exercise 1.7: exceptions in words --------------------------------------------------------
@@ -648,7 +641,7 @@ def describe_many(lab: Lab, machine: Machine) -> None:
 def report_of_page_fault(lab: Lab, machine: Machine) -> None:
     """A real fault in a random state: are the numbers on the console those of the machine?"""
     nowhere, place = 0x1000_0000_0000 + lab.rng.getrandbits(40), machine.regs.rip + 4
-    state = {**frames.random_registers(lab.rng), "rbx": nowhere, "rbp": machine.regs.rbp}
+    state = {**random_registers(lab.rng), "rbx": nowhere, "rbp": machine.regs.rbp}
     machine.poke_code(machine.regs.rip, b"\x55\x48\x89\xe5\x48\x89\x03")
     machine.set_regs(**state)  # push rbp; mov rbp, rsp; mov [rbx], rax
     machine.run_to_exit(lab.constants["EXIT_PANIC"])

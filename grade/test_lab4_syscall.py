@@ -11,11 +11,12 @@ from grade.check import check
 from grade.lab import Lab
 from grade.lab4 import calls, copies, entries, msrs, returns, sequence, services
 from grade.lab4.copies import Copies
+from grade.lab4.entries import gs_in_program
 from grade.lab4.puppet import guest, skip_baseline
 from grade.lab4.returns import Visit
-from grade.lab4.state import (PAGE, SMAP, SMEP, USER_END, begin_call, give_back, gs_in_program,
-                              random_flags, user_base)
 from grade.machine.paging import NO_EXECUTE, WRITABLE
+from grade.machine.state import (PAGE, SMAP, SMEP, USER_END, begin_call, give_back, random_flags,
+                                 user_base)
 from grade.outcome import equal, expect
 
 # ---- Exercise 4.1: GS at interrupts ----------------------------------------------------------
@@ -30,7 +31,7 @@ def test_interrupts(lab: Lab) -> None:
     """E33, M08, T4.12 of the audit: from ring 3 and from ring 0, with every register random."""
     with guest(lab) as visitor:
         visitor.invade("init_syscall")
-        with entries.stopping_at_trap(visitor.m):
+        with entries.stopping(visitor.m, "trap"):
             for place in entries.places(visitor):
                 if place.ordinary:
                     for trap in entries.traps(place.cs & 3):
@@ -47,7 +48,7 @@ def test_any_time(lab: Lab) -> None:
     with guest(lab) as visitor:
         visitor.invade("init_syscall")
         m, users = visitor.m, user_base(lab.rng)
-        with entries.stopping_at_trap(m):
+        with entries.stopping(m, "trap"):
             for place in entries.places(visitor):
                 for vector in entries.IST:
                     entries.deliver(m, lab.rng, place, vector)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from grade.check import check
 from grade.lab import Lab
-from grade.lab4.state import PAGE
 from grade.lab5 import (children, executing, forking, killing, services, sharing, switching,
                         userstate, waiting)
 from grade.lab5.children import Twins
 from grade.lab5.family import Failing, family, stop_deadlocks
 from grade.lab5.sharing import Halves, Side, Write
 from grade.machine import Limits
+from grade.machine.state import PAGE
 from grade.outcome import equal, expect
 
 PATIENT = Limits(cpu=30.0, wall=60.0)  # for programs that run by themselves
@@ -150,6 +150,7 @@ def test_prepare(lab: Lab) -> None:
             forking.skip_user_state(f)
             for _ in range(2):
                 before = f.into_kernel(by, **forking.random_state(f))
+                forking.grow_heap(f)
                 child = f.fork()
                 forking.check_process(f, child)
                 forking.check_layout(f, child)

@@ -6,11 +6,15 @@ look at tables while nothing runs; those of 6.4 run programs that make their sys
 
 from __future__ import annotations
 
+from itertools import product
+
 from grade.check import check
 from grade.lab import Lab
 from grade.lab5.family import family
 from grade.lab5.killing import check_killed
+from grade.lab4 import entries
 from grade.lab6 import anytime, area, doors, guest, pairs, starting, visits, workers
+from grade.lab6.pcid import Features
 from grade.lab6.state import boot, demand, kernel_root
 from grade.outcome import equal, expect
 
@@ -65,9 +69,13 @@ def test_entry_area(lab: Lab) -> None:
        hint="make_chain: if a table cannot be had, the one made before is given back, and "
             "ERROR_NO_FRAMES returned. The grader lets one allocation fail after the other")
 def test_options(lab: Lab) -> None:
-    """K-03 to K-05, K-10: on, off, auto; each frame that entry_area_create asks for refused."""
+    """K-03 to K-05, K-10: on, off, auto; processors with and without PCIDs and INVPCID; each frame
+    that entry_area_create asks for refused."""
     for option in starting.OPTIONS:
         starting.check_option(lab, option)
+    for features in (Features(*each) for each in product((True, False), repeat=2)):
+        starting.check_pcids(lab, features)
+    starting.check_pcids(lab, Features(), "pti=off")
     starting.check_shortages(lab)
     starting.check_without(lab)
 
@@ -143,7 +151,7 @@ def test_validate_kernel_half(lab: Lab) -> None:
 
 
 @check("T6.9", title="Every vector from ring 3, and from ring 0: tables, GS, stack, all registers",
-       points=8, exercise="6.4", debug_at="trap",
+       points=7, exercise="6.4", debug_at="trap",
        hint="entry_common and entry_leave in entry.asm: RAX is the one register you have, and it "
             "is kept in percpu.scratch; seven words come in, five go out, in which order? From "
             "ring 0 nothing is to be exchanged")
@@ -153,7 +161,7 @@ def test_vectors(lab: Lab) -> None:
         m = visitor.m
         m.on("entry_leave", lambda: doors.interrupts_off(m))
         vectors = [each for each in range(256) if each not in doors.ANY_TIME]
-        with doors.stopping(m, "trap"):
+        with entries.stopping(m, "trap"):
             for vector in lab.rng.sample(vectors, len(vectors)):
                 doors.deliver(visitor, vector, 3)
             for vector in lab.rng.sample(vectors, 40):
@@ -161,15 +169,15 @@ def test_vectors(lab: Lab) -> None:
 
 
 @check("T6.10", title="CR3 at the kernel's first instruction, in trap(), and back in the program",
-       points=6, exercise="6.4", debug_at="trap",
+       points=5, exercise="6.4", debug_at="trap",
        hint="stop at entry_stubs + 16 * vector, at trap and behind the instruction, and look at "
             "CR3: shadow, own, shadow. From ring 0 it does not change")
 def test_cr3(lab: Lab) -> None:
     """K-13, T6.2 of the audit: real exceptions, system calls and timer interrupts in both rings."""
     with guest.guest(lab) as visitor:
-        with doors.stopping(visitor.m, "trap"):
+        with entries.stopping(visitor.m, "trap"):
             for ring in lab.rng.sample((3, 0, 3, 0), 4):
-                for trap in doors.traps(ring):
+                for trap in entries.traps(ring):
                     doors.really(visitor, trap, ring)
             for _ in range(3):
                 doors.tick(visitor)
@@ -177,7 +185,7 @@ def test_cr3(lab: Lab) -> None:
 
 
 @check("T6.11", title="At each return to ring 3 the tables show the entry area only: no secret",
-       points=6, exercise="6.4", debug_at="entry_leave",
+       points=5, exercise="6.4", debug_at="entry_leave",
        hint="list what the shadow maps: `monitor info tlb` at a program's instruction. What is "
             "there beside the program and the pages of layout.h? Has every entry of level 4 that "
             "the kernel writes for a program come into the shadow?")
@@ -201,7 +209,7 @@ def test_preemption(lab: Lab) -> None:
 
 
 @check("T6.13", title="SYSCALL and SYSRET: tables, GS, stacks, and all registers of the program",
-       points=8, exercise="6.5", debug_at="entry_syscall",
+       points=7, exercise="6.5", debug_at="entry_syscall",
        hint="entry_syscall and entry_syscall_leave in entry.asm: no register is free but RSP, "
             "and that is kept in percpu.user_rsp first. CR3 passes through RSP")
 def test_syscall(lab: Lab) -> None:
@@ -214,7 +222,7 @@ def test_syscall(lab: Lab) -> None:
 
 
 @check("T6.14", title="By SYSCALL no secret is seen either; lab 5's programs run, pti=on and off",
-       points=7, exercise="6.5", debug_at="entry_syscall_leave",
+       points=6, exercise="6.5", debug_at="entry_syscall_leave",
        hint="run the shell: make run LAB=6. What is seen at the return of a system call, and is "
             "the number of free frames after all programs the same as before?")
 def test_system_calls(lab: Lab) -> None:
@@ -232,7 +240,7 @@ def test_system_calls(lab: Lab) -> None:
 # ---- Exercise 6.6: at any time ----------------------------------------------------------------
 
 
-@check("T6.15", title="An NMI before any instruction of any way in or out does no harm", points=6,
+@check("T6.15", title="An NMI before any instruction of any way in or out does no harm", points=5,
        exercise="6.6", debug_at="entry_any_time",
        hint="entry_any_time in entry.asm: CS does not tell whose CR3 and GS are in use. Ask CR3 "
             "and MSR_GS_BASE themselves, remember both answers in registers that C preserves, "
@@ -241,13 +249,13 @@ def test_nmi(lab: Lab) -> None:
     """K-13, E37: NMI, #DF, #MC in each state; an NMI before each of some 250 instructions."""
     with guest.guest(lab) as visitor:
         visitor.ask(39, by="syscall")
-        with doors.stopping(visitor.m, "trap"):
+        with entries.stopping(visitor.m, "trap"):
             anytime.check_deliveries(visitor)
             anytime.check_every_instruction(visitor)
 
 
 @check("T6.16", title="Programs live through hundreds of NMIs, and a double fault is reported",
-       points=4, exercise="6.6", debug_at="entry_any_time",
+       points=3, exercise="6.6", debug_at="entry_any_time",
        hint="entry_any_time: everything that it changes must be as before, CR3 with its "
             "SHADOW_BIT as well. #DF comes by the same way: what if the table in use is the "
             "program's?")
@@ -259,3 +267,46 @@ def test_storm(lab: Lab) -> None:
     for place in anytime.BAD_STACKS:
         with guest.guest(lab) as visitor:
             anytime.check_double_fault(visitor, place)
+
+
+# ---- The same on a processor with PCIDs, which the grader plays --------------------------------
+
+
+@check("T6.17", title="With PCIDs: interrupts keep both TLBs, and nothing stale is used again",
+       points=3, exercise="6.4", debug_at="entry_common",
+       hint="entry_common and entry_leave: `xor rax, [gs:PERCPU_CR3_SWITCH]` between the two moves "
+            "of CR3. Whoever changes an entry, also in lab 5's cow.c, scheduler.c, exec.c and "
+            "process.c, calls tlb_flush_page or switch_address_space (tlb.h)")
+def test_pcid(lab: Lab) -> None:
+    """The issue's PCID: exceptions in both rings; then the programs of T6.11, the TLB remembering
+    all that it may (grade/lab6/pcid.py)."""
+    with guest.guest(lab, pcids=True) as visitor:
+        with entries.stopping(visitor.m, "trap"):
+            for ring in lab.rng.sample((3, 0), 2):
+                for trap in entries.traps(ring):
+                    doors.really(visitor, trap, ring)
+    visits.Tour(lab, visits.INT80).run(pcids=True)
+
+
+@check("T6.18", title="With PCIDs: SYSCALL and SYSRET keep both TLBs, and nothing stale is used",
+       points=2, exercise="6.5", debug_at="entry_syscall",
+       hint="entry_syscall and entry_syscall_leave: `xor rsp, [gs:PERCPU_CR3_SWITCH]` in both: it "
+            "has SHADOW_BIT, and, with PCIDs, SHADOW_PCID and CR3_NO_FLUSH as well")
+def test_pcid_syscall(lab: Lab) -> None:
+    """As T6.17, by SYSCALL, with random registers."""
+    with guest.guest(lab, pcids=True) as visitor:
+        doors.serve_by_grader(visitor.m)
+        for _ in range(6):
+            doors.call(visitor)
+    visits.Tour(lab, visits.SYSCALL).run(pcids=True)
+
+
+@check("T6.19", title="With PCIDs: NMI, #DF and #MC find the right table under the right number",
+       points=2, exercise="6.6", debug_at="entry_any_time",
+       hint="entry_any_time: of CR3 clear SHADOW_BIT and SHADOW_PCID. If the kernel's own table "
+            "were used under the number of shadows, the TLB would show the kernel to ring 3")
+def test_pcid_any_time(lab: Lab) -> None:
+    """Each of the three vectors in each state of CR3 and GS."""
+    with guest.guest(lab, pcids=True) as visitor:
+        with entries.stopping(visitor.m, "trap"):
+            anytime.check_deliveries(visitor)

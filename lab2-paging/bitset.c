@@ -3,6 +3,7 @@
 #include "string.h"
 
 #define BITS 64
+#define NOT_INLINE __attribute__((noinline)) /* what is seldom called shall not burden the rest */
 
 static uint64_t words_for(uint64_t bits)
 {
@@ -60,7 +61,7 @@ void bitset_copy(struct bitset *copy, void *memory, const struct bitset *set)
 }
 
 /* Set the bits [first, last] of one level, and with them those that stand for their words. */
-static void add(struct bitset *set, int level, uint64_t first, uint64_t last)
+static NOT_INLINE void add(struct bitset *set, int level, uint64_t first, uint64_t last)
 {
     for (uint64_t word = first / BITS; word <= last / BITS; word++) {
         uint64_t from = word == first / BITS ? first % BITS : 0;
@@ -75,7 +76,7 @@ static void add(struct bitset *set, int level, uint64_t first, uint64_t last)
 }
 
 /* Clear the bits [first, last] of one level, and with them those of the words that became empty. */
-static void take_out(struct bitset *set, int level, uint64_t first, uint64_t last)
+static NOT_INLINE void take_out(struct bitset *set, int level, uint64_t first, uint64_t last)
 {
     for (uint64_t word = first / BITS; word <= last / BITS; word++) {
         uint64_t from = word == first / BITS ? first % BITS : 0;
@@ -97,11 +98,44 @@ static void take_out(struct bitset *set, int level, uint64_t first, uint64_t las
         take_out(set, level + 1, first_word, last_word);
 }
 
+bool bitset_has(const struct bitset *set, uint64_t number)
+{
+    return number < set->limit && (set->words[0][number / BITS] >> number % BITS & 1) != 0;
+}
+
+/* The same for one number, which most calls are about; and most of them end at level 0. */
+static void add_one(struct bitset *set, uint64_t number)
+{
+    set->count += bitset_has(set, number) ? 0 : 1;
+    for (int level = 0; level < BITSET_LEVELS; level++, number /= BITS) {
+        uint64_t *word = &set->words[level][number / BITS];
+        bool had_members = *word != 0;
+        *word |= 1ULL << number % BITS;
+        if (had_members)
+            return;
+    }
+}
+
+static void take_out_one(struct bitset *set, uint64_t number)
+{
+    set->count -= bitset_has(set, number) ? 1 : 0;
+    for (int level = 0; level < BITSET_LEVELS; level++, number /= BITS) {
+        uint64_t *word = &set->words[level][number / BITS];
+        *word &= ~(1ULL << number % BITS);
+        if (*word != 0)
+            return;
+    }
+}
+
 void bitset_add(struct bitset *set, uint64_t start, uint64_t end)
 {
     if (end > set->limit)
         end = set->limit;
-    if (start < end)
+    if (start >= end)
+        return;
+    if (end - start == 1)
+        add_one(set, start);
+    else
         add(set, 0, start, end - 1);
 }
 
@@ -109,13 +143,12 @@ void bitset_remove(struct bitset *set, uint64_t start, uint64_t end)
 {
     if (end > set->limit)
         end = set->limit;
-    if (start < end)
+    if (start >= end)
+        return;
+    if (end - start == 1)
+        take_out_one(set, start);
+    else
         take_out(set, 0, start, end - 1);
-}
-
-bool bitset_has(const struct bitset *set, uint64_t number)
-{
-    return number < set->limit && (set->words[0][number / BITS] >> number % BITS & 1) != 0;
 }
 
 /* Go up until a word has a bit at or behind the place, then down along the first bits. */

@@ -1,4 +1,4 @@
-/* address_space.c: the page tables of one program, from the first to the last frame. */
+/* address_space.c: what hangs below the root of a program's page tables. */
 #include "address_space.h"
 #include "frames.h"
 #include "kernel_half.h"
@@ -7,16 +7,6 @@
 #include "string.h"
 #include "user_frames.h"
 #include "window.h"
-
-error_t address_space_create(paddr_t *root)
-{
-    error_t error = frame_alloc(root);
-    if (error != OK)
-        return error;
-    memset(phys_to_virt(*root), 0, PAGE_SIZE);
-    share_kernel_half(*root);
-    return OK;
-}
 
 /* Free a table and all that hangs below it; of the pages only those that ring 3 may use. */
 static void free_table(paddr_t table, unsigned level)
@@ -35,12 +25,12 @@ static void free_table(paddr_t table, unsigned level)
 void address_space_destroy(paddr_t root)
 {
     const pte_t *ours = phys_to_virt(root), *kernel = phys_to_virt(kernel_root);
-    unsigned i = pte_next(ours, 0, PTE_ENTRIES);
-    for (; i < PTE_ENTRIES; i = pte_next(ours, i + 1, PTE_ENTRIES))
+    unsigned i = pte_next(ours, 0, OWN_ENTRIES);
+    for (; i < OWN_ENTRIES; i = pte_next(ours, i + 1, OWN_ENTRIES))
         if (pte_frame(ours[i]).raw !=
             pte_frame(kernel[i]).raw) /* else it is shared, and not ours */
             free_table(pte_frame(ours[i]), PTE_TOP_LEVEL - 1);
-    frame_free(root);
+    address_space_free_root(root);
 }
 
 error_t address_space_add_page(paddr_t root, vaddr_t address, uint64_t flags, paddr_t *frame)

@@ -14,6 +14,9 @@ error_t address_space_create(paddr_t *root);
  */
 void address_space_destroy(paddr_t root);
 
+/* The same if the user half is empty, and nothing else is the program's own. */
+void address_space_free_root(paddr_t root);
+
 /* Map a new frame of zeroes for ring 3. Flags and errors are those of map_user_page. */
 error_t address_space_add_page(paddr_t root, vaddr_t address, uint64_t flags, paddr_t *frame);
 

@@ -1,7 +1,6 @@
 /* kernel_half.c: what every address space shares with the kernel's own. */
 #include "kernel_half.h"
 #include "kernel_space.h"
-#include "pte.h"
 #include "window.h"
 
 void share_kernel_half(paddr_t root)

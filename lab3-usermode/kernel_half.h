@@ -2,7 +2,10 @@
 #ifndef KERNEL_HALF_H
 #define KERNEL_HALF_H
 
-#include "types.h"
+#include "pte.h"
+
+/* How many entries of a level-4 table, from the first one on, may lead to tables of its own. */
+#define OWN_ENTRIES PTE_ENTRIES
 
 /*
  * Let a new address space see the kernel: its image and the window on physical memory. Only the two

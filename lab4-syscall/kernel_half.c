@@ -10,12 +10,10 @@
 #include "string.h"
 #include "window.h"
 
-#define FIRST (PTE_ENTRIES / 2)
-
 error_t kernel_half_init(void)
 {
     pte_t *kernel = phys_to_virt(kernel_root);
-    for (unsigned i = FIRST; i < PTE_ENTRIES; i++) {
+    for (unsigned i = OWN_ENTRIES; i < PTE_ENTRIES; i++) {
         paddr_t table;
         error_t error = ensure_table_present(&kernel[i], false, &table);
         if (error != OK)
@@ -28,5 +26,5 @@ void share_kernel_half(paddr_t root)
 {
     const pte_t *kernel = phys_to_virt(kernel_root);
     pte_t *table = phys_to_virt(root);
-    memcpy(&table[FIRST], &kernel[FIRST], FIRST * sizeof(pte_t));
+    memcpy(&table[OWN_ENTRIES], &kernel[OWN_ENTRIES], (PTE_ENTRIES - OWN_ENTRIES) * sizeof(pte_t));
 }

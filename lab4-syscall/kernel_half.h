@@ -3,7 +3,10 @@
 #define KERNEL_HALF_H
 
 #include "error.h"
-#include "types.h"
+#include "pte.h"
+
+/* How many entries of a level-4 table, from the first one on, may lead to tables of its own. */
+#define OWN_ENTRIES (PTE_ENTRIES / 2)
 
 /*
  * Make the kernel's own table ready for being shared: each entry of the upper half leads to a table,

@@ -6,15 +6,11 @@
 #include "process.h"
 #include "signals.h"
 #include "string.h"
+#include "tlb.h"
 #include "trap.h"
 #include "user_frames.h"
 #include "window.h"
 #include "x86.h"
-
-static pte_t *table_at(paddr_t table)
-{
-    return phys_to_virt(table);
-}
 
 /*
  * Exercise 5.1 (15 points), first part. Share one page: `entry` of the parent maps it. What is
@@ -31,35 +27,34 @@ static void share_page(pte_t *entry, pte_t *child)
     /* } solution */
 }
 
-/* Copy the table `from` of this level, of which `entries` entries count, into `to`, which is empty. */
-static error_t clone_table(paddr_t from, paddr_t to, unsigned level, unsigned entries)
+/* Copy a table into one that is empty, and all that hangs below it. */
+static error_t clone_table(const struct table *parent, pte_t *child)
 {
-    pte_t *parent = table_at(from), *child = table_at(to);
-    unsigned i = pte_next(parent, 0, entries);
-    for (; i < entries; i = pte_next(parent, i + 1, entries)) {
-        if (level == 1) {
-            share_page(&parent[i], &child[i]);
+    for (unsigned i = table_next(parent, 0); i < parent->end; i = table_next(parent, i + 1)) {
+        if (parent->level == 1) {
+            share_page(&parent->entries[i], &child[i]);
             continue;
         }
-        paddr_t below;
-        error_t error = ensure_table_present(&child[i], true, &below);
+        struct table below = table_below(parent, i);
+        paddr_t copy;
+        error_t error = ensure_table_present(&child[i], true, &copy);
         if (error == OK)
-            error = clone_table(pte_frame(parent[i]), below, level - 1, PTE_ENTRIES);
+            error = clone_table(&below, phys_to_virt(copy));
         if (error != OK)
             return error;
     }
     return OK;
 }
 
-error_t clone_address_space(paddr_t parent, paddr_t child)
+error_t clone_address_space(paddr_t parent, paddr_t child, struct gap gap)
 {
-    error_t error = clone_table(parent, child, PTE_TOP_LEVEL, PTE_ENTRIES / 2);
-    write_cr3(
-        parent.raw); /* pages of the parent have become read-only: forget what the TLB holds */
+    struct table root = table_at_root(parent, gap);
+    error_t error = clone_table(&root, phys_to_virt(child));
+    switch_address_space(parent); /* its pages have become read-only: the TLB does not know */
     return error;
 }
 
-/* Exercise 5.1, second part: the fault, as cow.h says. The TLB holds the old entry. */
+/* Exercise 5.1, second part: the fault, as cow.h says. The TLB holds the old entry: see tlb.h. */
 error_t copy_on_write(paddr_t root, vaddr_t address)
 {
     /* { solution 5.1 */
@@ -79,7 +74,7 @@ error_t copy_on_write(paddr_t root, vaddr_t address)
     }
     uint64_t flags = *entry & ~(PTE_FRAME_MASK | PTE_COW);
     *entry = frame.raw | flags | PTE_WRITABLE;
-    invlpg(address);
+    tlb_flush_page(address);
     return OK;
     /* } solution */
 }

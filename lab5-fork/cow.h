@@ -3,15 +3,15 @@
 #define COW_H
 
 #include "error.h"
-#include "types.h"
+#include "user_half.h"
 
 /*
- * Make a copy of the user half of `parent` in `child`, whose user half is empty: new tables, the
- * same frames. What was writable is afterwards read-only and PTE_COW in both, and the TLB knows.
- * `parent` is the address space in use. ERROR_NO_FRAMES, after which the child is good for nothing
- * but being destroyed, and the parent is as good as before.
+ * Make a copy of the user half of `parent`, which has nothing in the gap, in `child`, whose user half
+ * is empty: new tables, the same frames. What was writable is afterwards read-only and PTE_COW in
+ * both, and the TLB knows. `parent` is the address space in use. ERROR_NO_FRAMES, after which the
+ * child is good for nothing but being destroyed, and the parent is as good as before.
  */
-error_t clone_address_space(paddr_t parent, paddr_t child);
+error_t clone_address_space(paddr_t parent, paddr_t child, struct gap gap);
 
 /*
  * The program wrote to `address`, which is present and not writable. If the page is PTE_COW make it

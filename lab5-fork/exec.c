@@ -1,5 +1,4 @@
 /* exec.c: execve, a new program in an old process. */
-#include "address_space.h"
 #include "errno.h"
 #include "family_calls.h"
 #include "fork.h"
@@ -11,6 +10,7 @@
 #include "scheduler.h"
 #include "string.h"
 #include "syscall.h"
+#include "tlb.h"
 #include "user_memory.h"
 #include "usermode.h"
 #include "window.h"
@@ -89,8 +89,8 @@ static void enter_image(void)
 /*
  * Exercise 5.7 (15 points). The running process becomes `program`, with what was asked for. First
  * make the new image, as a whole: if that fails, nothing has changed, and errno_for has the error.
- * Then switch to its address space, and only then destroy the old one. `request` lies in a frame
- * that is freed when the new image has what it needs of it. Does not return if it works:
+ * Then switch to its address space (tlb.h), and only then destroy the old one. `request` lies in a
+ * frame that is freed when the new image has what it needs of it. Does not return if it works:
  * enter_image.
  */
 static int64_t replace_image(const struct program *program, struct request *request, paddr_t frame)
@@ -101,11 +101,11 @@ static int64_t replace_image(const struct program *program, struct request *requ
     error_t error = image_create(&image, program->line, program->file, program->size, &arguments);
     if (error != OK)
         return errno_for(error);
-    paddr_t old = current_process->root;
+    struct image old = current_process->image;
     cli();
     current_process->image = image;
-    write_cr3(image.root.raw);
-    address_space_destroy(old);
+    switch_address_space(image.root);
+    image_destroy(&old);
     frame_free(frame);
     enter_image();
     /* } solution */
@@ -126,6 +126,8 @@ static int64_t exec(struct request *request, paddr_t frame, vaddr_t path, vaddr_
 {
     const char *name;
     int64_t error = copy_text(request, path, &name);
+    if (error == -E2BIG)
+        return -ENAMETOOLONG;
     if (error == 0)
         error = copy_list(request, argv, request->argv);
     if (error == 0)

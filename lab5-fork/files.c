@@ -86,6 +86,12 @@ static int free_descriptor(int from)
     return -EMFILE;
 }
 
+/* Linux asks this first: of no bytes, too, and of more than one call would move. */
+static bool is_users(vaddr_t buffer, uint64_t count)
+{
+    return buffer <= USER_END && count <= USER_END - buffer;
+}
+
 static void write_chunk(struct file *file, const char *chunk, uint64_t size)
 {
     if (file->kind == FILE_PIPE_WRITE)
@@ -99,6 +105,8 @@ static int64_t sys_write(int fd, vaddr_t buffer, uint64_t count)
     struct file *file = file_of(fd);
     if (file == NULL || file->kind == FILE_PIPE_READ)
         return -EBADF;
+    if (!is_users(buffer, count))
+        return -EFAULT;
     if (count > COUNT_LIMIT)
         count = COUNT_LIMIT;
     uint64_t done = 0;
@@ -120,13 +128,19 @@ static int64_t sys_read(int fd, vaddr_t buffer, uint64_t count)
     struct file *file = file_of(fd);
     if (file == NULL || file->kind == FILE_PIPE_WRITE)
         return -EBADF;
+    if (!is_users(buffer, count))
+        return -EFAULT;
     char chunk[CHUNK];
     uint64_t wanted = count < CHUNK ? count : CHUNK;
     if (wanted == 0)
         return 0;
     uint64_t got = file->kind == FILE_PIPE_READ ? pipe_read(file->pipe, chunk, wanted)
                                                 : console_read(chunk, wanted);
-    return copy_to_user(buffer, chunk, got) == got ? (int64_t)got : -EFAULT;
+    if (copy_to_user(buffer, chunk, got) == got)
+        return (int64_t)got;
+    if (file->kind == FILE_PIPE_READ)
+        pipe_put_back(file->pipe, got);
+    return -EFAULT;
 }
 
 static int64_t sys_close(int fd)

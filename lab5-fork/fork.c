@@ -102,12 +102,12 @@ static void copy_user_state(struct process *child)
     child->user = current_process->user;
 }
 
-static error_t copy_memory(struct process *child)
+static error_t copy_memory(const struct image *parent, struct process *child)
 {
     error_t error = address_space_create(&child->root);
     if (error != OK)
         return error;
-    error = clone_address_space(current_process->root, child->root);
+    error = clone_address_space(parent->root, child->root, image_gap(parent));
     if (error != OK)
         address_space_destroy(child->root);
     return error;
@@ -120,7 +120,7 @@ error_t process_fork(struct process **forked)
     if (error != OK)
         return error;
     child->image = parent->image;
-    error = copy_memory(child);
+    error = copy_memory(&parent->image, child);
     if (error != OK) {
         process_free(child);
         return error;

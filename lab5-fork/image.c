@@ -33,3 +33,14 @@ error_t image_create(struct image *image, const char *name, const void *file, ui
     image->heap_start = image->heap_end = end_of_segments(file);
     return OK;
 }
+
+struct gap image_gap(const struct image *image)
+{
+    return (struct gap){round_up(image->heap_end, PAGE_SIZE), USER_STACK_LIMIT};
+}
+
+void image_destroy(const struct image *image)
+{
+    user_half_free(image->root, image_gap(image));
+    address_space_free_root(image->root);
+}

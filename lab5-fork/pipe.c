@@ -73,6 +73,11 @@ void pipe_write(struct pipe *pipe, const char *data, uint64_t size)
     sti();
 }
 
+void pipe_put_back(struct pipe *pipe, uint64_t size)
+{
+    pipe->taken -= size;
+}
+
 uint64_t pipe_read(struct pipe *pipe, char *data, uint64_t size)
 {
     uint64_t done = 0;

@@ -20,4 +20,7 @@ void pipe_write(struct pipe *pipe, const char *data, uint64_t size);
 /* Read what is there, waiting for the first byte: how much; 0 if there is none and no writer. */
 uint64_t pipe_read(struct pipe *pipe, char *data, uint64_t size);
 
+/* What was read last could not be delivered: it is there again. Only before anybody else has run. */
+void pipe_put_back(struct pipe *pipe, uint64_t size);
+
 #endif

@@ -1,12 +1,12 @@
 /* process.c: the process table, and a process from its first moment to its last. */
 #include "process.h"
-#include "address_space.h"
 #include "boot_return.h"
 #include "kernel_space.h"
 #include "panic.h"
 #include "percpu.h"
 #include "scheduler.h"
 #include "string.h"
+#include "tlb.h"
 #include "usermode.h"
 #include "x86.h"
 
@@ -36,7 +36,7 @@ static error_t take_place(struct process *p)
         if (error != OK)
             return error;
     }
-    memset(p, 0, sizeof(*p));
+    memset(p, 0, offsetof(struct process, user)); /* that is always saved before it is loaded */
     p->kernel_stack = stack;
     p->kernel_rsp = stack.top;
     p->pid = ++last_pid;
@@ -173,8 +173,8 @@ static void end(int status)
     struct process *process = current_process;
     cli();
     percpu.frame = NULL;
-    write_cr3(kernel_root.raw);
-    address_space_destroy(process->root);
+    switch_address_space(kernel_root);
+    image_destroy(&process->image);
     process->root = kernel_root;
     files_close_all(process->files);
     process->status = status;

@@ -6,6 +6,7 @@
 #include "files.h"
 #include "kernel_stack.h"
 #include "types.h"
+#include "user_half.h"
 #include "user_stack.h"
 
 #define MAX_PROCESSES 512
@@ -61,10 +62,10 @@ struct process {
     uint64_t switch_rsp; /* where switch_stacks goes on, while it is not running */
     struct syscall_frame *syscall; /* percpu.frame, while it is not running */
     struct trap_frame *int80;      /* of its last system call by int 0x80 */
-    struct user_state user;
+    const void *channel;           /* what a blocked one waits for */
+    struct process *next;          /* in the queue */
 
-    const void *channel;  /* what a blocked one waits for */
-    struct process *next; /* in the queue */
+    struct user_state user; /* the last: take_place leaves it as it is */
 };
 
 extern struct process *current_process;
@@ -88,6 +89,12 @@ struct process *process_find(int pid);
  */
 error_t image_create(struct image *image, const char *name, const void *file, uint64_t size,
                      const struct arguments *arguments);
+
+/* Where it has no memory: between the heap and the lowest page that the stack may grow to. */
+struct gap image_gap(const struct image *image);
+
+/* Give all of its memory back. It must not be the address space in use. */
+void image_destroy(const struct image *image);
 
 /*
  * Make the first process of a program file, with the console as its files 0, 1 and 2. Errors of

@@ -3,6 +3,7 @@
 #include "gdt.h"
 #include "not_written.h"
 #include "percpu.h"
+#include "tlb.h"
 #include "trap.h"
 #include "x86.h"
 
@@ -75,8 +76,8 @@ void load_user_state(const struct user_state *user)
 
 /*
  * Exercise 5.5 (10 points). Go on where `next` left off. Before its stack, everything that the
- * processor uses must be its own: address space, TSS.rsp0 and percpu.kernel_rsp for its entries
- * into the kernel, percpu.frame, and the user state. What is `current`'s must be kept first.
+ * processor uses must be its own: address space (tlb.h), TSS.rsp0 and percpu.kernel_rsp for its
+ * entries into the kernel, percpu.frame, and the user state. What is `current`'s must be kept first.
  */
 static void switch_to(struct process *next)
 {
@@ -88,7 +89,7 @@ static void switch_to(struct process *next)
 
     current_process = next;
     next->state = PROCESS_RUNNING;
-    write_cr3(next->root.raw);
+    switch_address_space(next->root);
     percpu.kernel_rsp = next->kernel_rsp;
     percpu.frame = next->syscall;
     set_kernel_stack(next->kernel_rsp);

@@ -3,7 +3,9 @@
 ; While a program runs, CR3 holds its shadow table, in which nothing of the kernel is mapped but the
 ; entry area (layout.h): this code, and what the processor itself needs to get here. So here CR3 is
 ; changed, on every way in and out. The shadow table lies right behind the process's own, in an
-; aligned pair: SHADOW_BIT of CR3 tells which of the two is in use.
+; aligned pair: SHADOW_BIT of CR3 tells which of the two is in use. With PCIDs, shadows are used with
+; SHADOW_PCID. percpu.cr3_switch has all that differs between the two, and, with PCIDs, what keeps
+; the processor from flushing the TLB when CR3 is loaded: XOR, and one table becomes the other.
 ;
 ; Calls and jumps to the kernel's code are relative and reach it: both lie in the last 2 GiB.
 %include "constants.inc"
@@ -44,9 +46,9 @@ entry_stubs:
 CS_OFFSET equ 3 * 8
 
 ; Exercise 6.4 (25 points), first part. From ring 0 the kernel's tables are in use: isr_common. From
-; ring 3: exchange GS, switch to the kernel's table, copy the seven words to the stack of
-; percpu.kernel_rsp, and go on in isr_from_user, with every register as it was. percpu.scratch holds
-; one of them meanwhile.
+; ring 3: exchange GS, switch to the kernel's table (percpu.cr3_switch), copy the seven words to the
+; stack of percpu.kernel_rsp, and go on in isr_from_user, with every register as it was.
+; percpu.scratch holds one of them meanwhile.
 entry_common:
 ; { solution 6.4
         test    byte [rsp + CS_OFFSET], 3
@@ -54,7 +56,7 @@ entry_common:
         swapgs
         mov     [gs:PERCPU_SCRATCH], rax
         mov     rax, cr3
-        and     rax, ~SHADOW_BIT
+        xor     rax, [gs:PERCPU_CR3_SWITCH]
         mov     cr3, rax
         mov     rax, rsp
         mov     rsp, [gs:PERCPU_KERNEL_RSP]
@@ -71,7 +73,7 @@ entry_common:
 
 ; Second part. To ring 3: IRETQ's frame lies on the kernel's stack, every register but RSP has the
 ; program's value, GS is the kernel's. Copy the frame to the entry stack, switch to the shadow
-; table, exchange GS, IRETQ.
+; table (percpu.cr3_switch again), exchange GS, IRETQ.
 global entry_leave
 entry_leave:
 ; { solution 6.4
@@ -84,7 +86,7 @@ entry_leave:
         push    qword [rax + 1 * 8]
         push    qword [rax + 0 * 8]
         mov     rax, cr3
-        or      rax, SHADOW_BIT
+        xor     rax, [gs:PERCPU_CR3_SWITCH]
         mov     cr3, rax
         mov     rax, [gs:PERCPU_SCRATCH]
         swapgs
@@ -99,7 +101,7 @@ entry_syscall:
         swapgs
         mov     [gs:PERCPU_USER_RSP], rsp
         mov     rsp, cr3
-        and     rsp, ~SHADOW_BIT
+        xor     rsp, [gs:PERCPU_CR3_SWITCH]
         mov     cr3, rsp
         mov     rsp, [gs:PERCPU_KERNEL_RSP]
         jmp     syscall_entry_inside
@@ -110,7 +112,7 @@ global entry_syscall_leave
 entry_syscall_leave:
 ; { solution 6.5
         mov     rsp, cr3
-        or      rsp, SHADOW_BIT
+        xor     rsp, [gs:PERCPU_CR3_SWITCH]
         mov     cr3, rsp
         mov     rsp, [gs:PERCPU_USER_RSP]
         swapgs
@@ -119,13 +121,15 @@ entry_syscall_leave:
 
 ; Exercise 6.6 (10 points). Vectors that come at any instruction, on stacks of their own in the
 ; entry area: CR3 may be either table, GS_BASE the kernel's or a program's. Make both the kernel's,
-; call trap, and leave both as they were. RBX and R12, which C preserves, remember how that was.
+; call trap, and leave both as they were. RBX and R12, which C preserves, remember how that was. XOR
+; would not do: clear what is a shadow's, SHADOW_BIT and SHADOW_PCID. That CR3 then is loaded without
+; CR3_NO_FLUSH costs a little time, and the bit would be an error where there are no PCIDs.
 entry_any_time:
         PUSH_REGISTERS
 ; { solution 6.6
         mov     rbx, cr3
         mov     rax, rbx
-        and     rax, ~SHADOW_BIT
+        and     rax, ~(SHADOW_BIT | SHADOW_PCID)
         mov     cr3, rax
         xor     r12d, r12d
         mov     ecx, MSR_GS_BASE

@@ -18,7 +18,7 @@
 #define READ_ONLY PTE_NO_EXECUTE
 #define READ_WRITE (PTE_WRITABLE | PTE_NO_EXECUTE)
 
-extern const char entry_image_start[], entry_stubs[];
+extern const char entry_stubs[];
 
 static uint64_t *const entry_gdt = (uint64_t *)ENTRY_GDT;
 static struct tss *const entry_tss = (struct tss *)ENTRY_TSS;

@@ -5,8 +5,10 @@
 #include "kernel_space.h"
 #include "not_written.h"
 #include "panic.h"
+#include "percpu.h"
 #include "print.h"
 #include "string.h"
+#include "tlb.h"
 #include "window.h"
 #include "x86.h"
 
@@ -63,8 +65,8 @@ void kpti_create_shadow_tables(paddr_t root)
         return;
     /* { solution 6.2 */
     pte_t *table = phys_to_virt(root), *shadow = shadow_of(root);
-    memset(shadow, 0, PAGE_SIZE);
     memcpy(shadow, table, SPLIT * sizeof(pte_t));
+    memset(&shadow[SPLIT], 0, (PTE_ENTRIES - SPLIT) * sizeof(pte_t));
     shadow[LAST] = way_to_entry_area;
     table[LAST] |= PTE_PAIR;
     /* } solution */
@@ -120,7 +122,7 @@ bool kpti_get_page_tables(paddr_t root, uint64_t *kernel_cr3, uint64_t *shadow_c
     if (!active)
         return false;
     *kernel_cr3 = root.raw;
-    *shadow_cr3 = root.raw | SHADOW_BIT;
+    *shadow_cr3 = (root.raw ^ percpu.cr3_switch) & ~CR3_NO_FLUSH;
     return true;
 }
 
@@ -140,6 +142,17 @@ static error_t align_kernel_root(void)
     return frame_free(paddr_add(pair, PAGE_SIZE));
 }
 
+/*
+ * What entry.asm exchanges the tables with. With PCIDs that is also the number, and either way
+ * CR3_NO_FLUSH, which CR3 reads as 0 and which must not be set without PCIDs (SDM vol. 3A 4.10.4.1).
+ */
+static void choose_cr3_switch(void)
+{
+    percpu.cr3_switch = SHADOW_BIT;
+    if (tlb_use_pcids())
+        percpu.cr3_switch |= SHADOW_PCID | CR3_NO_FLUSH;
+}
+
 void kpti_init(void)
 {
     must(entry_area_map_percpu());
@@ -156,8 +169,9 @@ void kpti_init(void)
         return;
     }
     entry_area_use();
+    choose_cr3_switch();
     leave_to_user = entry_leave;
     active = true;
-    kprintf("[KPTI] Initialized: entry area at %#lx, kernel CR3=%#lx\n", TRAMPOLINE_VADDR,
-            kernel_root.raw);
+    kprintf("[KPTI] Initialized: entry area at %#lx, kernel CR3=%#lx%s\n", TRAMPOLINE_VADDR,
+            kernel_root.raw, percpu.cr3_switch & SHADOW_PCID ? ", PCIDs" : "");
 }

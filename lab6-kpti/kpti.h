@@ -43,7 +43,7 @@ void kpti_mirror(const pte_t *entry);
  */
 bool kpti_validate_shadow_tables(paddr_t root);
 
-/* What CR3 is for this table in the kernel and in ring 3; false if not active. */
+/* What CR3 is for this table in the kernel and in ring 3, PCIDs included; false if not active. */
 bool kpti_get_page_tables(paddr_t root, uint64_t *kernel_cr3, uint64_t *shadow_cr3);
 
 #endif

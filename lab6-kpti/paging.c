@@ -9,6 +9,7 @@
 #include "frames.h"
 #include "kpti.h"
 #include "string.h"
+#include "tlb.h"
 #include "window.h"
 #include "x86.h"
 
@@ -110,7 +111,7 @@ static void free_empty_tables(paddr_t root, vaddr_t address, unsigned top)
         *path[level] = 0;
         kpti_mirror(path[level]);
     }
-    invlpg(address);
+    tlb_flush_page(address);
 }
 
 /* Which flags a page at this address may have. Nothing is ever writable and executable at once. */
@@ -234,7 +235,7 @@ static error_t walk_to_page(paddr_t root, vaddr_t address, pte_t **entry)
             return error;
         if (!in_kernel_half(address))
             **entry |= PTE_USER; /* tables permit, pages decide */
-        invlpg(address);         /* one is enough for the whole large page (SDM vol. 3A 4.10.4.1) */
+        tlb_flush_page(address); /* one is enough for the whole large page (SDM vol. 3A 4.10.4.1) */
     }
 }
 
@@ -247,7 +248,7 @@ error_t unmap_page(paddr_t root, vaddr_t address, paddr_t *frame)
         return error;
     *frame = pte_frame(*entry);
     *entry = 0;
-    invlpg(address);
+    tlb_flush_page(address);
     free_empty_tables(root, address, highest_given_back(address));
     return OK;
 }
@@ -262,6 +263,6 @@ error_t protect_page(paddr_t root, vaddr_t address, uint64_t flags)
     if (error != OK)
         return error;
     *entry = pte_frame(*entry).raw | flags | PTE_PRESENT;
-    invlpg(address);
+    tlb_flush_page(address);
     return OK;
 }

@@ -16,6 +16,7 @@ struct percpu {
     uint64_t user_rsp;           /* a place for the program's RSP, for three instructions */
     struct syscall_frame *frame; /* of the system call by SYSCALL that is being served, or NULL */
     uint64_t scratch;            /* a place for one register, on the way in and on the way out */
+    uint64_t cr3_switch;         /* what CR3 is XORed with on the way in and on the way out */
 };
 
 _Static_assert(offsetof(struct percpu, kernel_rsp) == PERCPU_KERNEL_RSP, "known to assembly");
@@ -23,6 +24,7 @@ _Static_assert(offsetof(struct percpu, user_rsp) == PERCPU_USER_RSP, "known to a
 _Static_assert(offsetof(struct percpu, frame) == PERCPU_FRAME, "known to assembly");
 
 _Static_assert(offsetof(struct percpu, scratch) == PERCPU_SCRATCH, "known to assembly");
+_Static_assert(offsetof(struct percpu, cr3_switch) == PERCPU_CR3_SWITCH, "known to assembly");
 
 /* It lies in the entry area: the first instructions of the kernel find it in a program's tables. */
 #define percpu (*(struct percpu *)ENTRY_PERCPU)

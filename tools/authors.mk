@@ -18,11 +18,8 @@ bug:
 #:   bench [LAB=n]                             seconds per graded check, beside other courses'
 check: lint
 	@mkdir -p build/tests
-	@$(PYTHON) -m pytest -q -n $(or $(JOBS),auto) --basetemp build/tests/tmp \
-	    --durations 10 grade/tests || { \
-	    echo "check: what failed is run once more, alone: on a busy machine time may have run out"; \
-	    $(PYTHON) -m pytest -q --last-failed --last-failed-no-failures none \
-	        --basetemp build/tests/tmp grade/tests; }
+	@$(PYTHON) -m pytest -q -n $(or $(JOBS),auto) --basetemp build/tests/tmp --durations 10 \
+	    grade/tests
 
 lint:
 	@tools/lint

@@ -84,9 +84,13 @@
 #define ENTRY_MACHINE_CHECK_TOP 0xfffffffffffff000
 #define ENTRY_PAGES 16
 #define PERCPU_SCRATCH 24
+#define PERCPU_CR3_SWITCH 32
 
 /* A process's shadow table lies behind its own, both in one aligned pair: they differ in this bit. */
 #define SHADOW_BIT 0x1000
+
+/* The PCID that shadows are used with, if the processor has PCIDs. The kernel's is 0. */
+#define SHADOW_PCID 1
 
 /* Lies in every boot-return record: no longer there, the record has been overwritten. */
 #define BOOT_CANARY_MAGIC 0xdeadbeefcafebabe

@@ -12,6 +12,9 @@ extern char data_start[], data_end[];     /* all that is written: .data, stacks,
 extern char stacks_start[], stacks_end[]; /* an array of struct kernel_stack */
 extern char bss_start[], bss_end[];       /* cleared by boot.asm */
 
+/* Where lab 6's entry code lies; it runs at TRAMPOLINE_VADDR. */
+extern char entry_image_start[], entry_image_end[];
+
 /* The boot code runs at its physical address; the same bytes are seen at KERNEL_BASE too. */
 extern char boot_start[], boot_end[];
 

@@ -58,6 +58,16 @@ static inline void invlpg(vaddr_t address)
     __asm__ volatile("invlpg (%0)" : : "r"(address) : "memory");
 }
 
+/* The same for a PCID that is not in use: one page of it, or all (SDM vol. 2A, INVPCID). */
+static inline void invpcid(uint64_t type, uint64_t pcid, vaddr_t address)
+{
+    const struct {
+        uint64_t pcid;
+        vaddr_t address;
+    } descriptor = {pcid, address};
+    __asm__ volatile("invpcid %0, %1" : : "m"(descriptor), "r"(type) : "memory");
+}
+
 /* The operand of LGDT and LIDT (SDM vol. 3A 3.5.1). */
 struct descriptor_pointer {
     uint16_t limit;

@@ -15,6 +15,7 @@
 #define CR0_WP 0x00010000
 #define CR0_AM 0x00040000
 #define CR0_PG 0x80000000
+#define CR3_NO_FLUSH 0x8000000000000000 /* in what is loaded; CR3 itself does not have it */
 #define CR4_TSD 0x00000004
 #define CR4_DE 0x00000008
 #define CR4_PSE 0x00000010
@@ -45,8 +46,11 @@
 #define EFER_NXE 0x800
 
 /* CPUID leaves and bits that a kernel asks for before it relies on them (SDM vol. 2A, CPUID). */
+#define CPUID_VERSION 1
+#define CPUID_VERSION_ECX_PCID 0x00020000
 #define CPUID_FEATURES 7
 #define CPUID_FEATURES_EBX_SMEP 0x00000080
+#define CPUID_FEATURES_EBX_INVPCID 0x00000400
 #define CPUID_FEATURES_EBX_SMAP 0x00100000
 #define CPUID_FEATURES_ECX_UMIP 0x00000004
 #define CPUID_FEATURES_EDX_ARCH_CAPABILITIES 0x20000000
@@ -55,6 +59,10 @@
 #define CPUID_EXTENDED_EDX_NX 0x00100000
 #define CPUID_EXTENDED_EDX_PAGE1GB 0x04000000
 #define CPUID_EXTENDED_EDX_LM 0x20000000
+
+/* What INVPCID can be asked for (SDM vol. 2A, INVPCID). */
+#define INVPCID_ADDRESS 0
+#define INVPCID_CONTEXT 1
 
 /* RFLAGS (SDM vol. 1 3.4.3). Bit 1 always reads as one. */
 #define RFLAGS_CF 0x000001

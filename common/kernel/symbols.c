@@ -26,9 +26,17 @@ static const struct symbol *find(uint32_t address)
     return &symbol_table[low];
 }
 
+/* Is there code, at the address where it runs? Before lab 6 the entry area is empty. */
+static bool is_code(vaddr_t address)
+{
+    uint64_t entry_size = (uint64_t)(entry_image_end - entry_image_start);
+    return (address >= (vaddr_t)text_start && address < (vaddr_t)text_end) ||
+           (address >= TRAMPOLINE_VADDR && address - TRAMPOLINE_VADDR < entry_size);
+}
+
 const char *symbol_name(vaddr_t address, uint64_t *offset)
 {
-    if (address < (vaddr_t)text_start || address >= (vaddr_t)text_end)
+    if (!is_code(address))
         return NULL;
     if (symbol_count == 0 || (uint32_t)address < symbol_table[0].address)
         return NULL;

@@ -10,20 +10,18 @@ from typing import NamedTuple
 
 from grade.lab import Lab
 from grade.lab3.kernel import NUMBERS, PAGE, USER_END
-from grade.lab3.visitor import FIXED, GENERAL_BUT_RSP, IF, random_registers
 from grade.machine import Machine, Module, msr, paging
 from grade.machine.paging import ADDRESS
+from grade.machine.state import DF, FIXED, GENERAL, ID, IF, USER_CS, USER_SS, random_registers
 from grade.outcome import equal, expect
 from grade.programs.image import R, W, Code, Image, Segment, assemble
 
-USER_CS, USER_SS = NUMBERS["USER_CS"], NUMBERS["USER_SS"]
 FS_BASE = 0xC000_0100
 AREA = 512  # of FXSAVE
 CONTROL_WORD, STATUS_WORD, TAG_WORD, MXCSR = (0, 2), (2, 2), (4, 1), (24, 4)  # offset, size
 CLEAN = ((CONTROL_WORD, 0x37F, "the x87 control word"), (STATUS_WORD, 0, "the x87 status word"),
          (TAG_WORD, 0, "the x87 tag byte"), (MXCSR, 0x1F80, "MXCSR"))
 ARITHMETIC = 0x8D5
-DF, ID = 1 << 10, 1 << 21
 
 TIMER = NUMBERS["VECTOR_TIMER"]
 FAST = 119  # the timer's divisor for 10 kHz
@@ -114,7 +112,7 @@ class Entrance:
         for name, value in (("cs", USER_CS), ("ss", USER_SS), ("ds", USER_SS), ("es", USER_SS),
                             ("fs", 0), ("gs", 0), ("rsp", stack), ("rflags", IF | FIXED)):
             equal(getattr(regs, name), value, f"{name.upper()} at the program's first instruction")
-        for name in GENERAL_BUT_RSP:
+        for name in GENERAL:
             equal(getattr(regs, name), 0, f"{name.upper()} at the program's first instruction",
                   "what the kernel leaves in a register, it tells the program")
         equal(regs.fs_base, fs_base, "FS_BASE at the program's first instruction")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from random import Random
 
 from grade.lab3.kernel import NUMBERS, Programs
-from grade.lab3.visitor import FIXED, GENERAL_BUT_RSP, IF, Visitor, random_registers
+from grade.lab3.visitor import Visitor
 from grade.machine import Machine
+from grade.machine.state import CALLER_SAVED, FIXED, GENERAL, IF, random_registers
 from grade.outcome import equal, expect, show
 
 SYSCALL, BREAKPOINT, GENERAL_PROTECTION = NUMBERS["VECTOR_SYSCALL"], 3, 13
@@ -19,7 +20,6 @@ LIMIT_OF_ERRORS = 4095
 ENOSYS = 38
 ARGUMENTS = (("rdi", "rdi"), ("rsi", "rsi"), ("rdx", "rdx"), ("r10", "rcx"), ("r8", "r8"),
              ("r9", "r9"))  # of a system call, and of a C function
-SCRATCH = ("rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11")  # psABI 3.2.1
 ARITHMETIC = 0x8D5 | 1 << 10  # CF PF AF ZF SF OF DF: a program may leave them as it likes
 
 
@@ -99,7 +99,7 @@ class Caller:
         """Return from the function, as C may: with a result and rubbish in every other register
         that belongs to it."""
         m, regs = self.m, self.m.regs
-        rubbish = {name: self.rng.getrandbits(64) for name in SCRATCH}
+        rubbish = {name: self.rng.getrandbits(64) for name in CALLER_SAVED}
         m.set_regs(rip=m.u64(regs.rsp), rsp=regs.rsp + 8, **rubbish)
         return rubbish["rax"]
 
@@ -115,7 +115,7 @@ class Caller:
         self.m.run_to(self.visitor.code + 2)
         regs = self.m.regs
         equal(show(regs.rax), show(state["rax"]), f"{what}: RAX afterwards")
-        for name in (*GENERAL_BUT_RSP, "rsp", "rflags"):
+        for name in (*GENERAL, "rsp", "rflags"):
             equal(getattr(regs, name), state[name],
                   f"{what}: {name.upper()}, which is not the result,")
         equal(regs.cpl, 3, f"{what}: the ring afterwards")

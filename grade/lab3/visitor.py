@@ -6,18 +6,10 @@ import struct
 from random import Random
 
 from grade.lab3.kernel import FRAME, NUMBERS, PAGE, STACK_TOP, Programs
-from grade.machine.gdbremote import GENERAL
+from grade.machine.state import FIXED, USER_CS, USER_SS
 
 IRETQ = b"\x48\xcf"
-FIXED, IF = 1 << 1, 1 << 9
 RSP0 = NUMBERS["TSS_RSP0"]
-USER_CS, USER_SS = NUMBERS["USER_CS"], NUMBERS["USER_SS"]
-GENERAL_BUT_RSP = tuple(name for name in GENERAL if name != "rsp")
-
-
-def random_registers(rng: Random) -> dict[str, int]:
-    """Every general register but RSP."""
-    return {name: rng.getrandbits(64) for name in GENERAL_BUT_RSP}
 
 
 class Visitor:

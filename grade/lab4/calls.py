@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from random import Random
 
-from grade.lab4.entries import MOST_STEPS, nmi_here, too_long
+from grade.lab4.entries import MOST_STEPS, gs_in_kernel, gs_in_program, nmi_here, too_long
 from grade.lab4.puppet import DATA_PAGES, Guest
 from grade.lab4.returns import Visit, exit_by_syscall
-from grade.lab4.state import (AC, ARGUMENTS, C_ARGUMENTS, DF, FIXED, GENERAL, ID, IF, IOPL,
-                              KERNEL_BASE, NT, NUMBERS, PAGE, SYSCALL_FRAME, TF, USER_CS,
-                              USER_END, USER_SS, assign, begin_call, compare, end_call,
-                              flags_clear, give_back, gs_in_kernel, gs_in_program, random_flags,
-                              read_frame, user_base, values, variable)
 from grade.machine import Machine, Registers
+from grade.machine.state import (AC, ARGUMENTS, C_ARGUMENTS, DF, FIXED, GENERAL, ID, IF, IOPL,
+                                 KERNEL_BASE, NT, NUMBERS, PAGE, SYSCALL_FRAME, TF, USER_CS,
+                                 USER_END, USER_SS, assign, begin_call, compare, end_call,
+                                 flags_clear, give_back, random_flags, read_frame, user_base,
+                                 values, variable)
 from grade.outcome import equal, expect
 from grade.programs.image import assemble
 

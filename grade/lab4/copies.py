@@ -8,11 +8,11 @@ from random import Random
 from typing import NamedTuple
 
 from grade.lab4.puppet import DATA_PAGES, Guest
-from grade.lab4.state import (AC, DF, LANDING, NUMBERS, PAGE, USER_END, WINDOW, begin_call,
-                              end_call, flags_clear)
 from grade.machine import Machine
 from grade.machine.console import Pattern
 from grade.machine.paging import NO_EXECUTE, USER, WRITABLE
+from grade.machine.state import (AC, DF, LANDING, NUMBERS, PAGE, USER_END, WINDOW, begin_call,
+                                 end_call, flags_clear)
 from grade.outcome import Failure, Outcome, equal, expect
 
 TOP, LIMIT = NUMBERS["USER_STACK_TOP"], NUMBERS["USER_STACK_LIMIT"]

@@ -8,11 +8,11 @@ from random import Random
 from typing import NamedTuple
 
 from grade.lab4.puppet import Guest
-from grade.lab4.state import (AC, DF, FIXED, GENERAL, ID, KERNEL_CS, KERNEL_SS, NUMBERS, State,
-                              USER_CS, USER_SS, compare, flags_clear, give_back, gs_in_kernel,
-                              random_flags, random_registers, read_frame, user_base, values,
-                              write_frame)
 from grade.machine import Machine
+from grade.machine.state import (AC, DF, FIXED, GENERAL, ID, KERNEL_CS, KERNEL_SS, NUMBERS, USER_CS,
+                                 USER_SS, State, come_back_changed, compare, flags_clear, give_back,
+                                 random_flags, random_registers, read_frame, user_base, values,
+                                 write_words)
 from grade.outcome import Failure, Outcome, equal, expect
 
 NMI, DOUBLE_FAULT, MACHINE_CHECK = 2, 8, 18
@@ -111,25 +111,16 @@ def called_well(machine: Machine, where: str, users: int, expected: State) -> No
 
 
 def come_back(machine: Machine, rng: Random, place: Place, where: str, users: int) -> None:
-    """Let trap() change the frame, all but the ring, and return: the processor is as it says."""
-    address = machine.regs.rdi
-    frame = read_frame(machine, address)
-    wanted = {**frame, **random_registers(rng), "rip": place.code + rng.randrange(0x10, 0x40),
-              "rflags": random_flags(rng, DF, ID), "rsp": place.stack_pointer(rng)}
-    write_frame(machine, address, wanted)
-    give_back(machine, rng)
-    machine.run_to(wanted["rip"])
-    regs = machine.regs
-    compare(values(regs), {name: wanted[name] for name in (*GENERAL, "rip", "rsp", "rflags")},
-            f"{where}: after the return")
-    equal(regs.cpl, place.cs & 3, f"{where}: the ring after the return")
+    """Let trap() change the frame, and return."""
+    come_back_changed(machine, rng, f"{where}: after the return",
+                      rip=place.code + rng.randrange(0x10, 0x40), rsp=place.stack_pointer(rng))
     check_bases(machine, place, users, f"{where}: after the return")
 
 
 def nmi_here(machine: Machine, rng: Random, users: int, where: str) -> None:
     """Let an NMI strike before the instruction at which the machine stands, and go on."""
     before = machine.regs
-    machine.session.qmp.monitor("nmi")
+    machine.nmi()
     machine.run_to("trap")
     frame = read_frame(machine, machine.regs.rdi)
     equal(frame["vector"], NMI, f"{where}: the vector in the frame at trap()")
@@ -175,7 +166,7 @@ def deliver(machine: Machine, rng: Random, place: Place, vector: int) -> None:
     if vector == DOUBLE_FAULT:
         pushed = {"error": 0, **pushed}
     start = top - 8 * len(pushed)
-    write_frame(machine, start, pushed)
+    write_words(machine, start, pushed.values())
     machine.set_regs(**{name: interrupted[name] for name in GENERAL}, rsp=start,
                      rflags=FIXED | DF, cs=KERNEL_CS, ss=KERNEL_SS,
                      rip=machine.u64(machine.sym("isr_stubs") + 8 * vector),
@@ -187,11 +178,13 @@ def deliver(machine: Machine, rng: Random, place: Place, vector: int) -> None:
 
 
 @contextmanager
-def stopping_at_trap(machine: Machine) -> Iterator[None]:
-    """The breakpoint stays: that is cheaper than to set it again and again."""
-    machine.session.insert(machine.sym("trap"))
+def stopping(machine: Machine, *places: str) -> Iterator[None]:
+    """Breakpoints that stay: that is cheaper than to set them again and again."""
+    for place in places:
+        machine.session.insert(machine.sym(place))
     yield
-    machine.session.remove(machine.sym("trap"))
+    for place in places:
+        machine.session.remove(machine.sym(place))
 
 
 def places(guest: Guest) -> list[Place]:
@@ -201,3 +194,23 @@ def places(guest: Guest) -> list[Place]:
     found = [Place(USER_CS, USER_SS, guest.program.spare, False),
              *(Place(KERNEL_CS, KERNEL_SS, kernel, own, guest.stack) for own in (True, False))]
     return guest.rng.sample(found, 3)
+
+
+def gs_in_kernel(machine: Machine, users: int, where: str) -> None:
+    """GS_BASE is the kernel's, and the program's waits in KERNEL_GS_BASE."""
+    _gs(machine, machine.sym("percpu"), users, where)
+
+
+def gs_in_program(machine: Machine, users: int, where: str) -> None:
+    _gs(machine, users, machine.sym("percpu"), where)
+
+
+def _gs(machine: Machine, active: int, waiting: int, where: str) -> None:
+    regs, kernels = machine.regs, machine.sym("percpu")
+    whose = "the kernel's, &percpu" if active == kernels else "the program's"
+    if (regs.gs_base, regs.k_gs_base) == (waiting, active):
+        raise Failure(Outcome.WRONG, f"{where}: GS_BASE is {regs.gs_base:#x} and KERNEL_GS_BASE "
+                      f"is {regs.k_gs_base:#x}: they are exchanged",
+                      f"GS_BASE is {active:#x} ({whose}) and KERNEL_GS_BASE {waiting:#x}")
+    equal(regs.gs_base, active, f"{where}: GS_BASE ({whose})")
+    equal(regs.k_gs_base, waiting, f"{where}: KERNEL_GS_BASE, where the other one waits,")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from random import Random
 
 from grade.lab4.puppet import Guest
-from grade.lab4.state import (AC, DF, FIXED, ID, IF, IOPL, KERNEL_CS, KERNEL_SS, NAMED_FLAGS, NT,
-                              TF, USER_CS, USER_SS, flags_clear, random_flags, user_base)
 from grade.machine import Machine
+from grade.machine.state import (AC, DF, FIXED, ID, IF, IOPL, KERNEL_CS, KERNEL_SS, NAMED_FLAGS, NT,
+                                 TF, USER_CS, USER_SS, flags_clear, random_flags, user_base)
 from grade.outcome import equal, expect
 
 SCE, LME, LMA, NXE = 1 << 0, 1 << 8, 1 << 10, 1 << 11

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from grade.lab4.puppet import Guest
-from grade.lab4.state import (AF, CALLEE_SAVED, CF, FIXED, GENERAL, ID, IF, KERNEL_SS, NUMBERS, OF,
-                              PF, SF, USER_CS, USER_SS, ZF, State, assign, begin_call, compare,
-                              end_call, user_base, variable)
 from grade.machine import Machine
+from grade.machine.state import (AF, CALLEE_SAVED, CF, FIXED, GENERAL, ID, IF, KERNEL_SS, NUMBERS,
+                                 OF, PF, SF, USER_CS, USER_SS, ZF, State, assign, begin_call,
+                                 compare, end_call, user_base, variable)
 from grade.outcome import equal, expect
 
 MAGIC = NUMBERS["BOOT_CANARY_MAGIC"]
@@ -178,20 +178,21 @@ def killed_in_an_nmi(guest: Guest) -> None:
     """In the middle of exit, on the kernel's stack, an NMI: its handler ends the program."""
     exit_by_int80(guest)
     guest.m.run_to("process_exit")
-    guest.m.session.qmp.monitor("nmi")
+    guest.m.nmi()
     guest.m.run_to("trap")
     guest.m.set_regs(rip=guest.m.sym("process_kill"), rdi=9)
 
 
 page_fault = killed_by("a read of address 0", b"\xa0" + bytes(8))  # movabs al, [0]
-WAYS: tuple[Way, ...] = (
-    killed_by("ud2", b"\x0f\x0b"), killed_by("hlt", b"\xf4"),
-    killed_by("a division by 0", b"\x31\xc9\xf7\xf1"), killed_in_an_interrupt, killed_in_an_nmi)
+FAULTS: tuple[Way, ...] = (killed_by("ud2", b"\x0f\x0b"), killed_by("hlt", b"\xf4"),
+                           killed_by("a division by 0", b"\x31\xc9\xf7\xf1"))
+WAYS: tuple[Way, ...] = (*FAULTS, killed_in_an_interrupt, killed_in_an_nmi)
 
 
 def nest(guest: Guest, depth: int, way: Way = exit_by_int80) -> None:
     """The program makes a system call, and the kernel runs another program in the middle of it,
-    in which the same happens, and so on. Then all of them go on as if nothing had been."""
+    in which the same happens, and so on. Then all of them go on as if nothing had been. (From
+    where else there must be a way back is another check's subject.)"""
     m = guest.m
     guest.plant(rip=guest.program.int80, rax=39, gs_base=user_base(guest.rng),
                 fs_base=user_base(guest.rng))
@@ -204,7 +205,7 @@ def nest(guest: Guest, depth: int, way: Way = exit_by_int80) -> None:
     visit.begin()
     visit.enter()
     if depth:
-        nest(guest, depth - 1, guest.rng.choice(WAYS))
+        nest(guest, depth - 1, guest.rng.choice((exit_by_int80, *FAULTS)))
     way(guest)
     visit.end()
     end_call(m, call)

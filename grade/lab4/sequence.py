@@ -6,9 +6,9 @@ import re
 from random import Random
 from typing import NamedTuple
 
-from grade.lab4.state import PAGE, variable
 from grade.machine import Machine, Module
 from grade.machine.paging import ADDRESS, PRESENT
+from grade.machine.state import PAGE, variable
 from grade.outcome import equal, expect
 from grade.programs.image import Image, Segment, assemble
 

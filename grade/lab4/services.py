@@ -8,7 +8,7 @@ from typing import Union
 
 from grade.lab4.copies import HELLO
 from grade.lab4.puppet import Guest
-from grade.lab4.state import NUMBERS, PAGE, USER_END, WINDOW, user_base
+from grade.machine.state import NUMBERS, PAGE, USER_END, WINDOW, user_base
 from grade.outcome import equal, expect
 
 WRITE, BRK, WRITEV, SCHED_YIELD, GETPID, ARCH_PRCTL, CLOCK_GETTIME = 1, 12, 20, 24, 39, 158, 228

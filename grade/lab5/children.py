@@ -7,12 +7,12 @@ import struct
 from random import Random
 from typing import NamedTuple
 
-from grade.lab4.state import (NUMBERS, PAGE, USER_CS, USER_SS, compare, random_flags,
-                              random_registers, user_base, values, variable)
 from grade.lab5 import userstate
 from grade.lab5.family import Family, Process, after_fork, all_processes, running
 from grade.lab5.forking import FLAGS, FORK, REGISTERS, check_own_stack
 from grade.machine import Machine, Module, Registers
+from grade.machine.state import (NUMBERS, PAGE, USER_CS, USER_SS, compare, random_flags,
+                                 random_registers, user_base, values, variable)
 from grade.outcome import equal, expect
 from grade.programs.image import Image, R, Segment, W, assemble
 

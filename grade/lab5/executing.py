@@ -7,11 +7,11 @@ from random import Random
 from typing import NamedTuple
 
 from grade.lab4.puppet import Puppet, puppet
-from grade.lab4.state import (FIXED, GENERAL, IF, NUMBERS, PAGE, USER_CS, USER_END, USER_SS, State,
-                              compare, values, variable)
 from grade.lab5 import sharing, userstate
 from grade.lab5.family import Failing, Family, Process, running
 from grade.machine import Module
+from grade.machine.state import (FIXED, GENERAL, IF, NUMBERS, PAGE, USER_CS, USER_END, USER_SS,
+                                 State, compare, values, variable)
 from grade.outcome import equal, expect, show
 from grade.programs.image import Image, R, Segment, W, X
 
@@ -118,9 +118,10 @@ def never_in_use(family: Family) -> None:
     """From now on, an address space that is destroyed must not be the one in use."""
     def look() -> None:
         regs = family.m.regs
-        expect(regs.cr3 != regs.rdi, "address_space_destroy is called for the address space that "
-               "CR3 holds", "first CR3 gets the new one", "its tables may be somebody else's soon")
-    family.m.on("address_space_destroy", look)
+        expect(regs.cr3 != regs.rdi, "the address space that CR3 holds is being destroyed",
+               "first CR3 gets the new one", "its tables may be somebody else's soon")
+    for destroyer in ("user_half_free", "address_space_destroy", "address_space_free_root"):
+        family.m.on(destroyer, look)
 
 
 def check_registers(family: Family) -> None:

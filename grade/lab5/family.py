@@ -10,10 +10,10 @@ from typing import Any
 
 from grade.lab import Lab
 from grade.lab4.puppet import Guest, puppet
-from grade.lab4.state import (FIXED, GENERAL, KERNEL_BASE, NUMBERS, PAGE, State, assign, compare,
-                              values, variable)
 from grade.lab5.structures import Field, error_numbers, layout
 from grade.machine import Machine, Module, Registers
+from grade.machine.state import (FIXED, GENERAL, KERNEL_BASE, NUMBERS, PAGE, State, assign, compare,
+                                 values, variable)
 from grade.outcome import Failure, Outcome, equal, expect
 
 GATE = "per_cpu_data_ptr"  # in the table for a call of the grader's; it never runs

@@ -5,10 +5,12 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-from grade.lab4.state import (AC, DF, ID, IF, IOPL, NT, NUMBERS, PAGE, USER_END, State, compare,
-                              random_flags, user_base)
 from grade.lab5.family import (Failing, Family, Process, ProcessState, after_fork, all_processes)
+from grade.lab5.sharing import user_half
 from grade.machine import MemoryArea, Registers
+from grade.machine.paging import NO_EXECUTE, WRITABLE
+from grade.machine.state import (AC, DF, ID, IF, IOPL, NT, NUMBERS, PAGE, USER_END, State, compare,
+                                 random_flags, user_base)
 from grade.outcome import equal, expect
 from grade.programs.image import assemble
 
@@ -76,6 +78,27 @@ def take_up_stack(family: Family, by: str, before: Registers, child: Process) ->
             f"what forked_child_starts finds at RSP (fork by {by})", "struct fork_child_registers")
 
 
+def grow_heap(family: Family) -> None:
+    """What brk does: some pages more, and the end somewhere in the last of them. We stand in the
+    kernel."""
+    parent, pages = family.parent, family.rng.randrange(1, 5)
+    end = -(-parent.get("heap_end") // PAGE) * PAGE
+    for page in range(pages):
+        equal(family.called("address_space_add_page", parent.root, end + page * PAGE,
+                            NO_EXECUTE | WRITABLE, family.scratch), "OK", "address_space_add_page")
+    parent.put("heap_end", end + pages * PAGE - family.rng.randrange(PAGE))
+
+
+def check_memory(family: Family, child: Process) -> None:
+    """U-18: the child maps what its parent maps, the heap as far as it has grown."""
+    pages = [[(each.va, each.pa) for each in user_half(family, process.root)]
+             for process in (family.parent, child)]
+    missing = [hex(va) for va, _ in pages[0] if va not in dict(pages[1])]
+    expect(not missing, f"the child does not map {', '.join(missing)}, which its parent maps",
+           "all segments, the heap up to heap_end, and the stack")
+    equal(pages[1], pages[0], "the pages and frames of the child, compared with its parent's")
+
+
 def check_process(family: Family, child: Process) -> None:
     """Everything else that a child is."""
     m, parent = family.m, family.parent
@@ -91,6 +114,7 @@ def check_process(family: Family, child: Process) -> None:
     expect(child.root != parent.root, "parent and child have the same root", "a root of its own")
     equal(child.get("kernel_rsp"), child.top, "the child's kernel_rsp, compared with the top")
     check_own_stack(family, child)
+    check_memory(family, child)
 
 
 def check_own_stack(family: Family, child: Process) -> None:

@@ -6,10 +6,10 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from grade.lab4.state import FIXED, IF, NUMBERS, PAGE
 from grade.lab5.family import (Family, Process, ProcessState, all_processes, running,
                                stop_deadlocks)
 from grade.lab5.waiting import ECHILD, OFF, end_somehow, fork_of, nothing, reap
+from grade.machine.state import FIXED, IF, NUMBERS, PAGE
 from grade.outcome import equal, expect
 
 READ, WRITE, CLOSE, PIPE, YIELD, NANOSLEEP, FORK, WAIT4, KILL = 0, 1, 3, 22, 24, 35, 57, 61, 62

@@ -6,9 +6,9 @@ import re
 import struct
 from typing import Union
 
-from grade.lab4.state import USER_END
 from grade.lab5.family import Family
 from grade.lab5.waiting import OFF
+from grade.machine.state import USER_END
 from grade.outcome import equal, expect
 
 READ, WRITE, CLOSE, PIPE, DUP2, NANOSLEEP, KILL, GETPPID = 0, 1, 3, 22, 33, 35, 62, 110

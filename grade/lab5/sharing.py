@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from grade.lab4.state import NUMBERS, PAGE, USER_END
 from grade.lab5.family import Failing, Family
 from grade.machine.paging import (ACCESSED, ADDRESS, DIRTY, NO_EXECUTE, WRITABLE, Mapping,
                                   Translation, flags)
+from grade.machine.state import NUMBERS, PAGE, USER_END
 from grade.outcome import equal, expect
 
 COW = 0x200  # PTE_COW of x86_bits.h
@@ -40,12 +40,20 @@ def enrich(family: Family, count: int = 10) -> list[int]:
     return writable + [family.program.data + i * PAGE for i in range(4)]
 
 
+def some_gap(family: Family, root: int) -> tuple[int, int]:
+    """From the end of a page that is mapped to the beginning of the next; or none at all."""
+    pages = user_half(family, root)
+    before = family.rng.randrange(-1, len(pages) - 1)
+    return (pages[before].va + PAGE, pages[before + 1].va) if before >= 0 else (0, 0)
+
+
 def clone(family: Family, root: int) -> int:
     """A copy of an address space, made by the kernel; its root."""
     created = family.called("address_space_create", family.scratch)
     equal(created, "OK", "the error that address_space_create returns")
     child = family.m.u64(family.scratch)
-    equal(family.called("clone_address_space", root, child), "OK",
+    gap = some_gap(family, root)
+    equal(family.called("clone_address_space", root, child, *gap), "OK",
           "the error that clone_address_space returns")
     return child
 
@@ -294,7 +302,7 @@ def clone_without_memory(family: Family) -> None:
         equal(family.called("address_space_create", family.scratch), "OK", "address_space_create")
         child = m.u64(family.scratch)
         failing.left = n
-        error = family.called("clone_address_space", root, child)
+        error = family.called("clone_address_space", root, child, 0, 0)
         tried = failing.happened
         failing.left = 0
         if tried:

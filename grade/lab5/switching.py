@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 
-from grade.lab4.state import (CALLEE_SAVED, IF, LANDING, NUMBERS, RED_ZONE, State, assign, compare,
-                              variable)
 from grade.lab5 import userstate
 from grade.lab5.family import Family, Process, ProcessState, every_place
 from grade.lab5.userstate import SELECTORS, UserState
+from grade.machine.state import (CALLEE_SAVED, IF, LANDING, NUMBERS, RED_ZONE, State, assign,
+                                 compare, variable)
 from grade.outcome import equal, expect
 
 KERNEL_RSP, FRAME = NUMBERS["PERCPU_KERNEL_RSP"], NUMBERS["PERCPU_FRAME"]

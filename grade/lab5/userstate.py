@@ -6,8 +6,8 @@ import struct
 from dataclasses import dataclass
 from random import Random
 
-from grade.lab4.state import KERNEL_SS, USER_SS, compare, user_base
 from grade.lab5.family import Family, Process
+from grade.machine.state import KERNEL_SS, USER_SS, compare, user_base
 from grade.outcome import equal
 from grade.programs.image import assemble
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from grade.lab4.state import IF, USER_END, assign
 from grade.lab5.family import Family, Process, return_from
+from grade.machine.state import IF, USER_END, assign
 from grade.outcome import equal, expect, show
 
 WAIT4 = 61

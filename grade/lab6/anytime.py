@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from grade.lab import Lab
 from grade.lab6.area import IST
-from grade.lab6.doors import NUMBER, WITH_ERROR_CODE, serve_by_grader, stub
+from grade.lab6.doors import NUMBER, serve_by_grader, stub
 from grade.lab6.guest import KERNEL_CODE, Guest
-from grade.lab6.state import (AC, ALL, DF, FIXED, FRAME_SIZE, GENERAL, ID, KERNEL_CS, KERNEL_RSP,
-                              KERNEL_SS, NUMBERS, PAGE, PERCPU, SHADOW, State, USER_CS, USER_SS,
-                              boot, compare, give_back, kernel_root, random_flags,
-                              random_registers, read_frame, user_base, values, write_words)
+from grade.lab6.pcid import PCID
+from grade.lab6.state import KERNEL_RSP, PERCPU, SHADOW, boot, kernel_root
 from grade.lab6.workers import FRAMES, LIMITS
 from grade.machine import Machine, Module
 from grade.machine.gdbremote import Registers
+from grade.machine.state import (AC, ALL, DF, FIXED, FRAME_SIZE, GENERAL, ID, KERNEL_CS, KERNEL_SS,
+                                 NUMBERS, PAGE, USER_CS, USER_SS, WITH_ERROR_CODE, State, compare,
+                                 give_back, random_flags, random_registers, read_frame, user_base,
+                                 values, write_words)
 from grade.outcome import equal, expect
 
 NMI = 2
@@ -29,7 +31,7 @@ def top(vector: int) -> int:
 def at_trap(machine: Machine, vector: int, before: State, where: str) -> None:
     """trap() has the kernel's tables and GS, and a good frame on the vector's own stack."""
     regs = machine.regs
-    equal(regs.cr3, before["cr3"] & ~SHADOW, f"{where}: CR3 at trap()")
+    equal(regs.cr3, before["cr3"] & ~(SHADOW | PCID), f"{where}: CR3 at trap()")
     equal(regs.gs_base, PERCPU, f"{where}: GS_BASE at trap()")
     equal(regs.rflags & (DF | AC), 0, f"{where}: DF and AC at trap()")
     equal(regs.rdi, top(vector) - FRAME_SIZE, f"{where}: where the frame lies")
@@ -42,7 +44,7 @@ def nmi_here(machine: Machine, guest: Guest, what: str) -> None:
     """Let an NMI strike before the instruction at which the machine stands, and go on."""
     before = values(machine.regs, KEPT)
     where = f"an NMI at {place(machine, before['rip'])}, {what}"
-    machine.session.qmp.monitor("nmi")
+    machine.nmi()
     machine.run_to("trap")
     at_trap(machine, NMI, before, where)
     give_back(machine, guest.rng)
@@ -149,7 +151,7 @@ class Storm:
         if self.rng.random() < 0.6:
             return
         self.m.step(self.rng.randrange(24))
-        self.m.session.qmp.monitor("nmi")
+        self.m.nmi()
         self.sent += 1
         expect(self.sent < MOST_NMIS, f"after {MOST_NMIS} NMIs 31 processes have not ended",
                "some hundred entries and exits lead to the end")

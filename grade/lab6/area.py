@@ -5,10 +5,11 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
-from grade.lab6.state import KERNEL_CS, NUMBERS, PAGE, kernel_root
+from grade.lab6.state import kernel_root
 from grade.machine import Machine
 from grade.machine.paging import (ACCESSED, ADDRESS, DIRTY, GLOBAL, PRESENT, USER,
                                   WRITABLE, Mapping, path, table_frames)
+from grade.machine.state import KERNEL_CS, NUMBERS, PAGE
 from grade.outcome import equal, expect
 
 START, PAGES = NUMBERS["TRAMPOLINE_VADDR"], NUMBERS["ENTRY_PAGES"]

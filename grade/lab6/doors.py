@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import NamedTuple
 
+from grade.lab4.entries import Trap
 from grade.lab6.guest import KERNEL_CODE, Guest, in_kernel, in_program
-from grade.lab6.state import (AC, ALL, DF, FIXED, FRAME_SIZE, GENERAL, ID, IF, KERNEL_CS,
-                              KERNEL_SS, NUMBERS, PERCPU, State, USER_CS, USER_SS, compare,
-                              give_back, kernel_root, random_flags, random_registers, read_frame,
-                              user_base, values, write_words)
+from grade.lab6.state import PERCPU, kernel_root
 from grade.machine import Machine
+from grade.machine.state import (AC, DF, FIXED, FRAME_SIZE, GENERAL, ID, IF, KERNEL_CS, KERNEL_SS,
+                                 NUMBERS, SYSCALL_FRAME, USER_CS, USER_SS, WITH_ERROR_CODE, State,
+                                 come_back_changed, compare, give_back, random_flags,
+                                 random_registers, read_frame, user_base, values, write_words)
 from grade.outcome import equal, expect
 
-WITH_ERROR_CODE = (8, 10, 11, 12, 13, 14, 17, 21, 29, 30)  # SDM vol. 3A table 6-1, APM vol. 2 8-1
 ANY_TIME = (2, 8, 18)  # NMI, #DF, #MC: exercise 6.6
 ENTRY_TOP, TIMER = NUMBERS["ENTRY_STACK_TOP"], NUMBERS["VECTOR_TIMER"]
 STUB = 16
@@ -23,27 +22,6 @@ END_OF_INTERRUPT = "o /b 0x20 0x20"  # which the handler would have sent to the 
 
 def stub(machine: Machine, vector: int) -> int:
     return machine.sym("entry_stubs") + STUB * vector
-
-
-class Trap(NamedTuple):
-    """An instruction that enters the kernel."""
-
-    name: str
-    code: bytes
-    vector: int
-    after: int = 0  # RIP in the frame, from the instruction's beginning
-    error: int = 0
-    registers: State = {}
-
-
-def traps(ring: int) -> list[Trap]:
-    nowhere = 0x10_0000_0000
-    found = [Trap("int3", b"\xcc", 3, 1), Trap("ud2", b"\x0f\x0b", 6),
-             Trap("div by 0", b"\xf7\xf1", 0, 0, 0, {"rcx": 0}),
-             Trap("int 0x80", b"\xcd\x80", 128, 2),
-             Trap("a read where nothing is mapped", b"\x48\x8b\x03", 14, 0, 4 if ring else 0,
-                  {"rbx": nowhere})]
-    return found + [Trap("hlt, which is privileged,", b"\xf4", 13)] if ring else found
 
 
 class Entry(NamedTuple):
@@ -56,16 +34,6 @@ class Entry(NamedTuple):
     @property
     def ring(self) -> int:
         return self.frame["cs"] & 3
-
-
-@contextmanager
-def stopping(machine: Machine, *places: str) -> Iterator[None]:
-    """Breakpoints that stay: that is cheaper than to set them again and again."""
-    for place in places:
-        machine.session.insert(machine.sym(place))
-    yield
-    for place in places:
-        machine.session.remove(machine.sym(place))
 
 
 # ---- In ----------------------------------------------------------------------------------------
@@ -150,20 +118,13 @@ def arrived(guest: Guest, entry: Entry) -> None:
 # ---- Out ---------------------------------------------------------------------------------------
 
 def come_back(guest: Guest, entry: Entry) -> None:
-    """Let trap() change the frame, all but the ring, and return: the processor is as it says."""
-    m, rng = guest.m, guest.rng
-    address = m.regs.rdi
-    wanted = {**read_frame(m, address), **random_registers(rng),
-              "rip": entry.frame["rip"] & -16 | rng.randrange(0x10),
-              "rflags": random_flags(rng, DF, ID)}
+    """Let trap() change the frame, and return."""
+    m, rng, where = guest.m, guest.rng, f"{entry.name}: after the return"
+    changes = {"rip": entry.frame["rip"] & -16 | rng.randrange(0x10)}
     if entry.ring:
-        wanted["rsp"] = guest.user_rsp()
-    write_words(m, address, wanted.values())
-    give_back(m, rng)
-    m.run_to(wanted["rip"])
-    where, regs = f"{entry.name}: after the return", m.regs
-    equal(regs.cs & 3, entry.ring, f"{where}: the ring")
-    compare(values(regs), {name: wanted[name] for name in ALL}, where)
+        changes["rsp"] = guest.user_rsp()
+    come_back_changed(m, rng, where, **changes)
+    regs = m.regs
     if entry.ring:
         in_program(regs.cr3, regs.gs_base, regs.k_gs_base, guest, entry.users, where)
     else:
@@ -177,8 +138,6 @@ def interrupts_off(machine: Machine) -> None:
 
 # ---- SYSCALL -----------------------------------------------------------------------------------
 
-SYSCALL_FRAME = ("r9", "r8", "r10", "rdx", "rsi", "rdi", "r15", "r14", "r13", "r12", "rbx", "rbp",
-                 "r11", "rcx", "rax", "rsp")  # syscall_entry.h
 HANDLER, NUMBER = "kernel_ready", 400
 
 
@@ -213,8 +172,8 @@ def served(guest: Guest, frame: State, users: int) -> None:
     place = m.u64(PERCPU + NUMBERS["PERCPU_FRAME"])
     equal(place, guest.kernel_rsp - 8 * len(SYSCALL_FRAME),
           f"{where}: percpu.frame (on the kernel's stack)")
-    found = dict(zip(SYSCALL_FRAME, words(m, place, len(SYSCALL_FRAME))))
-    compare(found, {name: frame[name] for name in SYSCALL_FRAME}, f"{where}: the frame")
+    compare(read_frame(m, place, SYSCALL_FRAME), {name: frame[name] for name in SYSCALL_FRAME},
+            f"{where}: the frame")
     regs = m.regs
     compare(values(regs, ("rdi", "rsi", "rdx", "rcx", "r8", "r9")),
             {"rdi": frame["rdi"], "rsi": frame["rsi"], "rdx": frame["rdx"], "rcx": frame["r10"],
@@ -226,17 +185,12 @@ def changed_frame(guest: Guest) -> State:
     """Give the program other registers than it had; RIP and RFLAGS stay."""
     m = guest.m
     place = m.u64(PERCPU + NUMBERS["PERCPU_FRAME"])
-    found = dict(zip(SYSCALL_FRAME, words(m, place, len(SYSCALL_FRAME))))
+    found = read_frame(m, place, SYSCALL_FRAME)
     other = {**random_registers(guest.rng), "rsp": guest.user_rsp()}
     wanted = {**{name: other[name] for name in SYSCALL_FRAME},
               "rcx": found["rcx"], "r11": found["r11"]}
     write_words(m, place, wanted.values())
     return wanted
-
-
-def words(machine: Machine, address: int, count: int) -> list[int]:
-    data = machine.read(address, 8 * count)
-    return [int.from_bytes(data[i:i + 8], "little") for i in range(0, len(data), 8)]
 
 
 def serve_by_grader(machine: Machine) -> None:

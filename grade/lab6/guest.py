@@ -9,9 +9,11 @@ from random import Random
 from typing import Any
 
 from grade.lab import Lab
-from grade.lab6.state import (KERNEL_CS, KERNEL_SS, NUMBERS, PAGE, PERCPU, SHADOW, USER_CS, USER_SS,
-                              USER_END, boot, leave, random_registers)
+from grade.lab6.pcid import PCID, RING3, Processor
+from grade.lab6.state import PERCPU, SHADOW, boot
 from grade.machine import Machine, Module
+from grade.machine.state import (KERNEL_CS, KERNEL_SS, NUMBERS, PAGE, USER_CS, USER_END, USER_SS,
+                                 leave, random_registers)
 from grade.outcome import Failure, Outcome, equal
 from grade.programs.image import Image, R, Segment, W
 
@@ -46,6 +48,7 @@ class Guest:
     def __init__(self, machine: Machine, rng: Random, program: Puppet) -> None:
         self.m, self.rng, self.program = machine, rng, program
         self.root = self.kernel_rsp = 0
+        self.number = 0  # the PCID of ring 3
 
     def start(self) -> None:
         """Come to the program's first instruction."""
@@ -53,12 +56,13 @@ class Guest:
         regs = self.m.regs
         equal(regs.cr3 & SHADOW, SHADOW, "SHADOW_BIT of CR3 at the first instruction in ring 3",
               "entry_leave: CR3 gets the shadow table before IRETQ")
-        self.root = regs.cr3 & ~SHADOW
+        self.number = regs.cr3 & PCID
+        self.root = regs.cr3 & ~(SHADOW | PCID)
         self.kernel_rsp = self.m.u64(PERCPU + NUMBERS["PERCPU_KERNEL_RSP"])
 
     @property
     def shadow(self) -> int:
-        return self.root | SHADOW
+        return self.root | SHADOW | self.number
 
     def user_rsp(self) -> int:
         """In ring 3 RSP can be anything."""
@@ -105,12 +109,17 @@ def in_kernel(machine: Machine, guest: Guest, users: int, where: str) -> None:
 
 
 @contextmanager
-def guest(lab: Lab, **options: Any) -> Iterator[Guest]:
-    """A machine at the first instruction of a puppet."""
+def guest(lab: Lab, pcids: bool = False, **options: Any) -> Iterator[Guest]:
+    """A machine at the first instruction of a puppet; with PCIDs, if they are asked for."""
     program = puppet(lab.rng)
     with boot(lab, modules=[Module(program.file, "puppet")], **options) as machine:
+        if pcids:
+            machine.run_to("kpti_init")
+            Processor(machine)
         visitor = Guest(machine, lab.rng, program)
         machine.run_to("programs_baseline")
         leave(machine, 1)  # it ran well; it takes more than a check may ask for
         visitor.start()
+        equal(visitor.number, RING3 * pcids, "the PCID in CR3 at the first instruction in ring 3",
+              "entry_leave: percpu.cr3_switch has all that CR3 must differ in")
         yield visitor

@@ -9,9 +9,10 @@ from typing import Any
 
 from grade.lab import Lab
 from grade.lab6.area import HALF, LAST
-from grade.lab6.state import (NUMBERS, PAGE, SHADOW, USER_END, boot, demand, is_true)
+from grade.lab6.state import SHADOW, boot, demand, is_true
 from grade.machine import Machine
 from grade.machine.paging import (ACCESSED, NO_EXECUTE, PRESENT, USER, WRITABLE, flags)
+from grade.machine.state import NUMBERS, PAGE, USER_END
 from grade.outcome import equal, expect
 
 PAIR = 1 << 10  # x86_bits.h: a bit that the processor ignores
@@ -190,7 +191,7 @@ def one_change(kernel: Pairs, root: int, pages: set[int]) -> None:
 
 def clone(kernel: Pairs, root: int) -> int:
     copy = kernel.space()
-    equal(kernel.m.call("clone_address_space", root, copy) & 0xFFFF_FFFF, 0,
+    equal(kernel.m.call("clone_address_space", root, copy, 0, 0) & 0xFFFF_FFFF, 0,
           "what clone_address_space returns")
     return copy
 
@@ -280,11 +281,15 @@ def check_kernel_half(kernel: Pairs, root: int) -> None:
 
 def check_diagnosis(kernel: Pairs, root: int) -> None:
     """kpti_get_page_tables: both values of CR3."""
-    m = kernel.m
+    check_pair(kernel.m, root, 0)
+
+
+def check_pair(m: Machine, root: int, number: int) -> None:
     place = m.regs.rsp - 128
     answer = m.call("kpti_get_page_tables", root, place, place + 8)
     equal(is_true(answer), True, "what kpti_get_page_tables returns")
-    equal((m.u64(place), m.u64(place + 8)), (root, root | SHADOW), "the pair that it tells")
+    equal((m.u64(place), m.u64(place + 8)), (root, root | SHADOW | number),
+          "the pair that it tells")
 
 
 def check_inactive(lab: Lab) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from grade.lab import Lab
 from grade.lab6.area import LAST, RIGHTS, START
-from grade.lab6.state import (NUMBERS, PAGE, boot, call_out, error_number, is_true,
-                              kernel_root, leave)
+from grade.lab6.pairs import check_pair
+from grade.lab6.pcid import KEEP, PCIDE, RING3, Features, Processor
+from grade.lab6.state import (PERCPU, SHADOW, boot, call_out, error_number, is_true,
+                              kernel_root)
 from grade.lab6.workers import FRAMES
 from grade.machine import Machine, Module
+from grade.machine.state import NUMBERS, PAGE, leave
 from grade.outcome import equal, expect
 
 FEATURES, TELLS = 7, 1 << 29  # CPUID leaf 7, EDX: there is IA32_ARCH_CAPABILITIES
@@ -71,6 +75,25 @@ def decide(machine: Machine, option: Option) -> None:
                    "not promise", "it asks CPUID first: RDMSR would be a #GP")
             machine.set_regs(rax=option.capabilities or 0, rdx=0)
     raise AssertionError("kpti_is_wanted does not come back")
+
+
+def check_pcids(lab: Lab, features: Features, cmdline: str = "pti=on") -> None:
+    """PCIDs are used if isolation is on and the processor has all that it takes; then, and only
+    then, a switch of tables has bit 63."""
+    with boot(lab, cmdline) as m:
+        m.run_to("kpti_init")
+        Processor(m, features)
+        m.run_to("init_syscall")
+        isolated = cmdline != "pti=off"
+        used = isolated and features.pcid and features.invpcid
+        what = f"{features}, {cmdline}"
+        equal(bool(m.regs.cr4 & PCIDE), used, f"CR4.PCIDE: {what}")
+        m.console.expect_in_order([re.compile(r"\[KPTI\] .*, PCIDs") if used else
+                                   re.compile(r"\[KPTI\] (?!.*PCIDs).*")])
+        if isolated:
+            equal(m.u64(PERCPU + NUMBERS["PERCPU_CR3_SWITCH"]),
+                  SHADOW | RING3 | KEEP if used else SHADOW, f"percpu.cr3_switch: {what}")
+            check_pair(m, kernel_root(m), RING3 * used)
 
 
 class Shortage:

@@ -7,9 +7,11 @@ from typing import Union
 from grade.lab import Lab
 from grade.lab6.area import HALF, LAST, check_bits, check_pages
 from grade.lab6.pairs import FAR
-from grade.lab6.state import IF, KERNEL_RSP, NUMBERS, PAGE, SHADOW, boot, demand, kernel_root
+from grade.lab6.pcid import KERNEL, PCID, RING3, Processor
+from grade.lab6.state import KERNEL_RSP, SHADOW, boot, demand, kernel_root
 from grade.machine import Machine, Module
 from grade.machine.paging import ACCESSED
+from grade.machine.state import IF, NUMBERS, PAGE
 from grade.outcome import equal, expect
 from grade.programs.image import Image, Segment, R, W, X, assemble
 
@@ -32,7 +34,13 @@ start:  mov     r15, {data}
         {call}
         test    eax, eax
         jz      child
-        mov     byte [r15], 1   ; copy on write
+        lea     rdi, [r15 + 0x1000]     ; copy on write, by the kernel: pipe
+        mov     eax, 22
+        {call}
+        mov     byte [r15], 1   ; and by the program
+        lea     rdi, [rbx + 0x2000]     ; the heap shrinks
+        mov     eax, 12
+        {call}
 reap:   mov     edi, -1
         xor     esi, esi
         xor     edx, edx
@@ -77,6 +85,7 @@ class Tour:
         self.first = rng.randrange(0x100, 1 << 30) * PAGE
         self.second = FAR + rng.randrange(1 << 20) * PAGE
         self.own = {self.first: rng.randbytes(32), self.second: rng.randbytes(32)}
+        self.processor: Union[Processor, None] = None  # if it is the grader that plays it
         self.secrets: dict[str, bytes] = {"the file of another program": rng.randbytes(32)}
         self.name = f"second{rng.getrandbits(32):x}"
         self.roots: dict[int, int] = {}  # where programs were seen: how often
@@ -101,8 +110,11 @@ class Tour:
         second = self.file(self.second, SECOND) + self.secrets["the file of another program"]
         return [Module(self.file(self.first, FIRST), "first"), Module(second, self.name)]
 
-    def run(self) -> None:
+    def run(self, pcids: bool = False) -> None:
         with boot(self.lab, probe=True, modules=self.modules()) as m:
+            if pcids:
+                m.run_to("kpti_init")
+                self.processor = Processor(m)
             m.run_to("kernel_ready")
             self.plant(m)
             m.run_to(self.first)
@@ -112,6 +124,8 @@ class Tour:
                 m.on(place, lambda: self.stopped(m))
             m.run_to_exit(NUMBERS["EXIT_OK"])
             self.check_visits(m)
+            if self.processor:
+                check_switches(self.processor)
 
     def plant(self, m: Machine) -> None:
         """Where no program may look: variables, any memory; code and constants are there."""
@@ -146,7 +160,8 @@ class Tour:
         where = f"{how}, at {regs.rip:#x}"
         equal(regs.cr3 & SHADOW, SHADOW, f"{where}: SHADOW_BIT of CR3")
         equal(regs.cr4 & SMEP_SMAP, SMEP_SMAP, f"{where}: SMEP and SMAP in CR4")
-        root = regs.cr3 & ~SHADOW
+        equal(regs.cr3 & PCID, RING3 if self.processor else 0, f"{where}: the PCID in CR3")
+        root = regs.cr3 & ~(SHADOW | PCID)
         self.roots[root] = self.roots.get(root, 0) + 1
         self.seen.add(regs.rip)
         check_kernel_half(m, regs.cr3, where)
@@ -178,6 +193,15 @@ class Tour:
                "three pairs: the first process's, its child's, and the program's by execve")
         expect(any(each in range(self.second, self.second + PAGE) for each in self.seen),
                "the program that the child becomes by execve is not seen in ring 3", "it is")
+
+
+def check_switches(processor: Processor) -> None:
+    """No way in or out has cost the TLB."""
+    for way, name in (((RING3, KERNEL), "in"), ((KERNEL, RING3), "out")):
+        flushes, keeps = (processor.switches[(*way, keep)] for keep in (False, True))
+        expect(keeps > 0 and flushes == 0, f"on the way {name}, CR3 was loaded {flushes} times "
+               f"without bit 63, and {keeps} times with it", "with it, always: else the TLB is "
+               "flushed, and PCIDs are good for nothing (percpu.cr3_switch)")
 
 
 def vectors(m: Machine) -> set[int]:

@@ -6,9 +6,10 @@ import re
 from random import Random
 
 from grade.lab import Lab
-from grade.lab6.state import NUMBERS, PAGE, boot
+from grade.lab6.state import boot
 from grade.machine import Module
 from grade.machine.session import Limits
+from grade.machine.state import NUMBERS, PAGE
 from grade.programs.image import Image, R, Segment, W, X, assemble
 
 WORKERS, ROUNDS, SPINS = 3, 5, 4_000_000

@@ -14,6 +14,8 @@ from grade.outcome import Failure, Outcome
 
 PATIENCE = 10.0
 LONGEST_TRANSFER = 1024  # of memory, in bytes: QEMU's packets hold a little less than 2048
+STEP_TRIES = 4
+SIGTRAP = 5  # a breakpoint, or the end of a step
 GDB_QUIT = 3  # the "signal" that QEMU reports when the machine has shut down
 
 GENERAL = ("rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp",
@@ -199,8 +201,17 @@ class Gdb:
         self.running = False
 
     def step(self) -> int:
-        """One instruction; the signal it stopped with."""
-        return int(self.request("s")[1:3], 16)
+        """One instruction; the signal it stopped with.
+
+        Now and then QEMU stops before the instruction: when all that it did was to ask its
+        interrupt controller (CPU_INTERRUPT_POLL in its cpu_handle_interrupt). No register has
+        changed then, so it is asked again. `jmp $`, which changes none either, bears that."""
+        before = self._demand("g")
+        for _ in range(STEP_TRIES):
+            signal = int(self.request("s")[1:3], 16)
+            if signal != SIGTRAP or self._demand("g") != before:
+                break
+        return signal
 
     def close(self) -> None:
         """Hang up. QEMU leaves the machine as it is, stopped or running."""

@@ -102,6 +102,7 @@ class Machine:
         self._trace, self._msrs, self._cache = trace, msrs, cache
         self._debug_at = debug_at if debug_at is not None else os.environ.get(DEBUG_AT) or None
         self._actions: dict[int, Callable[[], None]] = {}
+        self._instead: dict[int, Callable[[], bool]] = {}
         self._session: Session | None = None
 
     # Birth and death
@@ -214,6 +215,8 @@ class Machine:
     def step(self, count: int = 1) -> Registers:
         """Execute instructions; the registers afterwards. (QEMU holds interrupts back.)"""
         for _ in range(count):
+            if self._replaced():
+                continue
             stop = self.session.step()
             if stop.ending != Ending.BREAKPOINT:
                 raise classify(self, stop, "the instruction is executed")
@@ -224,12 +227,26 @@ class Machine:
         self.session.insert(self.address(place))
         self._actions[self.address(place)] = action
 
+    def instead(self, place: Place, action: Callable[[], bool]) -> None:
+        """Play an instruction that this processor does not have, or has otherwise, each time it
+        is to be executed. The action moves RIP behind it and says True; or it says False, and the
+        processor executes it after all."""
+        self.session.insert(self.address(place))
+        self._instead[self.address(place)] = action
+
+    def _replaced(self) -> bool:
+        """Has something else been done for the instruction that is next?"""
+        action = self._instead.get(self.regs.rip) if self._instead else None
+        return action is not None and action()
+
     def classify(self, stop: Stop, goal: str, talks: bool = False) -> Failure:
         """The Failure that a stop amounts to where `goal` was to happen."""
         return classify(self, stop, goal, talks)
 
     def _run(self, targets: Sequence[int], limits: Limits | None) -> Stop:
         while True:
+            while self._replaced():
+                pass
             stop = self.session.run(limits)
             if stop.ending != Ending.BREAKPOINT:
                 return stop
@@ -237,7 +254,8 @@ class Machine:
                 self._actions[stop.address]()
             if self._debug_at is not None and stop.address == self.address(self._debug_at):
                 self._hand_over()
-            if stop.address in targets or stop.address not in self._actions:
+            ours = stop.address in self._actions or stop.address in self._instead
+            if stop.address in targets or not ours:
                 return stop
 
     @contextmanager
@@ -335,7 +353,7 @@ class Machine:
     def call(self, function: Place, *arguments: int, limits: Limits | None = None) -> int:
         """Call a function from where the machine stands, and return RAX. The other registers are
         put back; what the function did to memory and control registers stays."""
-        before = self.regs
+        before = self._regs_for_call(function)
         stack = (before.rsp - RED_ZONE & -16) - 8
         self.set_u64(stack, before.rip)
         self.set_regs(rsp=stack, rip=self.address(function), rflags=before.rflags & ~0x400,
@@ -364,11 +382,23 @@ class Machine:
         return done
 
     def _run_probe(self, limits: Limits | None) -> None:
-        before = self.regs
+        before = self._regs_for_call("probe_run")
         self.set_regs(rsp=(before.rsp - RED_ZONE & -16) - 8, rip=self.address("probe_run"),
                       rflags=before.rflags & ~0x400)
         self.run_to("probe_done", limits=limits)
         self._restore(before)
+
+    def _regs_for_call(self, function: Place) -> Registers:
+        """The registers where a function is about to be called. In ring 3, or on page tables
+        without the kernel, the call would never return."""
+        regs, address = self.regs, self.address(function)
+        if regs.cpl:
+            raise Failure(Outcome.WRONG, f"the machine is in ring {regs.cpl}, at {regs.rip:#x}",
+                          f"it is in the kernel, where {_name(function)} can be called")
+        if regs.cr0 >> 31 and not self.walk(address, regs.cr3):
+            raise Failure(Outcome.WRONG, paging.explain(self.phys, regs.cr3, address),
+                          f"{_name(function)} is mapped where it is to be called")
+        return regs
 
     def _restore(self, before: Registers) -> None:
         changed = self.regs
@@ -395,9 +425,15 @@ class Machine:
         self.session.pump.drain()
         return list(self.session.log.traced)
 
+    # What comes from outside
+
     def type(self, text: str) -> None:
         """Send text to the serial port."""
         self.session.qemu.type(text.encode())
+
+    def nmi(self) -> None:
+        """Let an NMI come before the next instruction."""
+        self.session.qmp.monitor("nmi")
 
 
 def load_symbols(kernel: Path) -> Symbols:

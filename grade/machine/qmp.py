@@ -19,6 +19,7 @@ EVENTS_KEPT = 1000
 TABLE = re.compile(r"^(GDT|IDT)= *([0-9a-f]+) ([0-9a-f]+)", re.M)
 SEGMENT = re.compile(r"^(LDT|TR) *= *([0-9a-f]+) ([0-9a-f]+) ([0-9a-f]+) ([0-9a-f]+)", re.M)
 FLAGS = re.compile(r"\b[ER]FL=([0-9a-f]+)")
+BYTE = re.compile(r"0x([0-9a-f]{2})\b")
 
 
 class QmpError(Exception):
@@ -53,6 +54,7 @@ class SystemRegisters:
     ldtr: SystemSegment
     halted: bool
     rflags: int
+    ring: int
 
 
 class Qmp:
@@ -120,7 +122,12 @@ class Qmp:
                     for name, *fields in SEGMENT.findall(text)}
         flags = FLAGS.search(text)
         return SystemRegisters(tables["GDT"], tables["IDT"], segments["TR"], segments["LDT"],
-                               "HLT=1" in text, int(flags[1], 16) if flags else 0)
+                               "HLT=1" in text, int(flags[1], 16) if flags else 0,
+                               0 if "CPL=0" in text else 3)
+
+    def next_code(self, size: int) -> bytes:
+        """What the processor is about to execute; nothing if it cannot be read."""
+        return bytes(int(byte, 16) for byte in BYTE.findall(self.monitor(f"x /{size}xb $pc")))
 
     def close(self) -> None:
         self._pump.remove(self._socket.fileno())

@@ -17,6 +17,8 @@ from grade.outcome import Failure, Outcome
 
 TICK = 0.02
 INTERRUPTS_ON = 1 << 9
+JUMP_TO_ITSELF = b"\xeb\xfe"
+LOOK_EVERY = 0.2  # seconds of processor time
 LOGGED = "int,cpu_reset"
 
 
@@ -207,7 +209,7 @@ class Patience:
     def __init__(self, limits: Limits, session: Session) -> None:
         self._limits, self._session = limits, session
         self._began = self._last_sign = time.monotonic()
-        self._began_cpu = self._last_cpu = session.qemu.cpu_seconds()
+        self._began_cpu = self._last_cpu = self._last_look = session.qemu.cpu_seconds()
 
     def lost(self, arrived: bool) -> Ending | None:
         """Call at each tick; arrived tells whether the machine gave a sign of life."""
@@ -216,13 +218,22 @@ class Patience:
         self._last_cpu = cpu
         if arrived:
             self._last_sign = now
-        if cpu - self._began_cpu > self._limits.cpu:
+        if cpu - self._began_cpu > self._limits.cpu or self._stuck(cpu):
             return Ending.SPINNING
         if now - self._began > self._limits.wall:
             return Ending.LATE
         if asleep and self._halted_for_good(now - self._last_sign):
             return Ending.HALTED
         return None
+
+    def _stuck(self, cpu: float) -> bool:
+        """The kernel jumps on the spot, and no interrupt can take it away from there."""
+        if cpu - self._last_look < LOOK_EVERY:
+            return False
+        self._last_look = cpu
+        state = self._session.qmp.system_registers()
+        return state.ring == 0 and not state.rflags & INTERRUPTS_ON \
+            and self._session.qmp.next_code(len(JUMP_TO_ITSELF)) == JUMP_TO_ITSELF
 
     def _halted_for_good(self, quiet: float) -> bool:
         """The processor waits for an interrupt, and it can take none, or none comes."""

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 from collections import defaultdict
 
 from _pytest.terminal import TerminalReporter
+
+# Who starts the tests in the background of a script lets them, and all that they start, ignore
+# SIGINT. Some of them are about just that signal.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:

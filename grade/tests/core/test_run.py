@@ -10,7 +10,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -19,7 +18,7 @@ import pytest
 
 from grade.results import SCHEMA
 from grade.tests.core.course import ROOT, Course, Run
-from grade.tests.core.test_pool import gone, wait_for
+from grade.tests.core.test_pool import PATIENCE, SLEEP, gone, wait_for
 
 
 def validate(run: Run) -> None:
@@ -247,23 +246,25 @@ def on_terminal(course: Course, more: dict[str, str]) -> str:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_leaves_nothing_running(course: Course, number: int) -> None:
+    """The check, and what it has started, would go on for much longer than is waited here."""
     note = course.out.parent / "pid"
     course.write_checks(1, f"""
         import subprocess
         from pathlib import Path
-        child = subprocess.Popen(["sleep", "60"])
+        child = subprocess.Popen(["sleep", "{SLEEP}"])
         Path({str(note)!r}).write_text(str(child.pid))
-        time.sleep(60)
+        time.sleep({SLEEP})
         """)
     process = subprocess.Popen(course.command("--lab", "1"), cwd=ROOT, text=True,
                                env=course.environment(), stdout=subprocess.PIPE,
                                stderr=subprocess.STDOUT)
-    child = int(wait_for(note))
-    began = time.monotonic()
-    process.send_signal(number)
-    text, _ = process.communicate(timeout=10)
+    try:
+        child = int(wait_for(note))
+        process.send_signal(number)
+        text, _ = process.communicate(timeout=PATIENCE)
+    finally:
+        process.kill()
     assert process.returncode == 130, text
-    assert time.monotonic() - began < 2
     assert "Interrupted. Nothing is left running." in text and "Traceback" not in text
     assert gone(child)
     assert Run(130, text, course.out).json["complete"] is False
@@ -277,7 +278,7 @@ def test_checks_run_under_plain_pytest_too(course: Course) -> None:
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider",
          str(course.checks / "test_lab1_fake.py")], cwd=ROOT, text=True, stdout=subprocess.PIPE,
         env=course.environment({"FROM": str(course.tree), "PYTHONPATH": str(ROOT), "SEED": "31"}),
-        timeout=30)
+        timeout=60)
     assert "1 failed, 1 passed" in done.stdout, done.stdout
     assert "CR3" in done.stdout and "look there" in done.stdout and "SEED=31" in done.stdout
     assert "Traceback" not in done.stdout and "raise Failure" not in done.stdout

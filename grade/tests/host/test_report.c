@@ -8,12 +8,15 @@
 /* The linked-in table, and the code that it speaks of. */
 #define text_start ((char *)0xffffffff80101000)
 #define text_end ((char *)0xffffffff80103000)
+#define entry_image_start ((char *)0xffffffff80105000)
+#define entry_image_end (entry_image_start + entry_length)
+static uint64_t entry_length;
 #include "symbols.c"
 
-const struct symbol symbol_table[] = {
-    {0x80101010, 0}, {0x80101020, 6}, {0x80101021, 10}, {0x80102000, 15}};
-const uint32_t symbol_count = 4;
-const char symbol_names[] = "first\0two\0long\0last";
+const struct symbol symbol_table[] = {{0x80101010, 0},  {0x80101020, 6},  {0x80101021, 10},
+                                      {0x80102000, 15}, {0xffff0000, 20}, {0xffff1000, 26}};
+const uint32_t symbol_count = ARRAY_SIZE(symbol_table);
+const char symbol_names[] = "first\0two\0long\0last\0stubs\0common";
 
 static char console[4000];
 
@@ -167,5 +170,20 @@ static void symbols(void)
     expect_symbol(0xffffffff80102fff, "last", 0xfff);
 }
 
+static void symbols_of_the_entry_area(void)
+{
+    uint64_t offset;
+    expect(symbol_name(0xffffffffffff0000, &offset) == NULL); /* as long as it has no code */
+    entry_length = 0x2000;
+    expect(symbol_name(0xfffffffffffeffff, &offset) == NULL);
+    expect(symbol_name(0xffffffffffff2000, &offset) == NULL);
+    expect(symbol_name(0xffffffff80105000, &offset) == NULL); /* it lies here and runs elsewhere */
+    expect_symbol(0xffffffffffff0000, "stubs", 0);
+    expect_symbol(0xffffffffffff0fff, "stubs", 0xfff);
+    expect_symbol(0xffffffffffff1fff, "common", 0xfff);
+    expect_symbol(0xffffffff80102fff, "last", 0xfff);
+}
+
 MAIN(TEST(page_faults), TEST(selectors), TEST(other_vectors_have_a_number_only),
-     TEST(every_vector_has_a_name), TEST(the_report_has_every_register), TEST(symbols))
+     TEST(every_vector_has_a_name), TEST(the_report_has_every_register), TEST(symbols),
+     TEST(symbols_of_the_entry_area))

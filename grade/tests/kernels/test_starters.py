@@ -12,6 +12,7 @@ from grade.catalog import lab_directory
 from grade.outcome import Outcome
 from grade.results import LabResult
 from grade.tests.kernels.grading import LABS, grade, lost, promised_points, remember, worker
+from grade.tests.tools.test_starter import MESSAGE
 from tools.starter import make_tree
 
 WAYS = [(lab, solved) for lab in LABS for solved in range(len(promised_points(lab)) + 1)]
@@ -38,6 +39,8 @@ def test_points_by_exercise(lab: int, solved: int, request: pytest.FixtureReques
         for number, (each, points) in enumerate(promised.items())}, lost(result)
     if solved < len(promised):
         the_next_exercise_is_named(result, list(promised)[solved])
+    if not solved:
+        the_chapter_quotes_it(result, lab)
 
 
 def the_next_exercise_is_named(result: LabResult, following: str) -> None:
@@ -46,6 +49,13 @@ def the_next_exercise_is_named(result: LabResult, following: str) -> None:
     assert {each.outcome for each in missed} == {Outcome.NOT_WRITTEN.value}, lost(result)
     assert any(f"exercise {following} is not written yet" in each.seen for each in missed), \
         lost(result)
+
+
+def the_chapter_quotes_it(result: LabResult, lab: int) -> None:
+    """What the starter says first is in the chapter, word for word."""
+    chapter = (lab_directory(ROOT, lab) / "README.md").read_text()
+    message = MESSAGE.search(chapter)
+    assert message and " ".join(message[0].split()) in {each.seen for each in result.checks}
 
 
 @pytest.mark.parametrize("lab", LABS)

@@ -55,6 +55,29 @@ def test_step_and_run_again(kernel: Path) -> None:
         assert m.run_to_exit() == 0x10
 
 
+def test_an_instruction_is_played(kernel: Path) -> None:
+    """Something else is done for it, when it is run and when it is stepped; or it is itself."""
+    with Machine(kernel) as m:
+        m.run_to("kmain")
+        done: list[int] = []
+
+        def action() -> bool:
+            done.append(m.regs.rip)
+            if len(done) < 3:
+                m.set_regs(rip=m.sym("leave_ok") + 5, rax=0x20 + len(done))
+                return True
+            return False
+
+        m.instead("leave_ok", action)
+        m.set_regs(rip=m.sym("leave_ok"))
+        assert m.step().rax == 0x21 and m.regs.rip == m.sym("leave_ok") + 5
+        m.set_regs(rip=m.sym("leave_ok"))
+        m.run_to(m.sym("leave_ok") + 9)
+        assert m.regs.rax == 0x22
+        m.set_regs(rip=m.sym("leave_ok"))
+        assert m.run_to_exit() == 0x10 and len(done) == 3
+
+
 def test_stepping_out_of_the_machine(kernel: Path) -> None:
     with Machine(kernel) as m:
         m.run_to("leave_ok")
@@ -124,6 +147,31 @@ def test_a_call_that_does_not_return(kernel: Path) -> None:
         with pytest.raises(Failure) as caught:
             m.call("leave_not_written")
     assert caught.value.outcome == Outcome.NOT_WRITTEN
+
+
+def test_a_call_from_where_nothing_can_be_called(kernel: Path) -> None:
+    """It is refused at once: it would never return."""
+    with Machine(kernel) as m:
+        m.run_to("kmain")
+        m.set_regs(cs=8 | 3)
+        for refused in (lambda: m.call("sum", 1, 2), lambda: m.batch([Call("sum", 1, 2)])):
+            with pytest.raises(Failure, match="the machine is in ring 3"):
+                refused()
+        m.phys.write(0x300000, bytes(4096))
+        m.set_regs(cs=8, cr3=0x300000)
+        with pytest.raises(Failure, match="is not mapped") as caught:
+            m.call("sum", 1, 2)
+        assert caught.value.expected == "sum is mapped where it is to be called"
+        m.set_regs(cr3=m.sym("level4"))
+        m.run_to_exit(0x10)
+
+
+def test_an_nmi(kernel: Path) -> None:
+    with Machine(kernel) as m:
+        m.run_to("say_hello")
+        m.nmi()
+        m.run_to("other_fault")
+        assert m.events[-1].vector == 2 and m.u64(m.regs.rsp) == m.sym("say_hello")
 
 
 def test_batch(kernel: Path) -> None:
@@ -239,7 +287,7 @@ def test_hand_over_to_gdb(kernel: Path, monkeypatch: pytest.MonkeyPatch) -> None
             ["gdb", "-batch", "-nx", "-ex", f"target remote {handed.gdb_path}",
              "-ex", "printf \"rip=%lx\\n\", $rip", "-ex", f"break *{m.sym('leave_ok'):#x}",
              "-ex", "continue", "-ex", "printf \"then=%lx\\n\", $rip", "-ex", "detach",
-             str(handed.kernel)], text=True, capture_output=True, timeout=20)
+             str(handed.kernel)], text=True, capture_output=True, timeout=60)
         assert f"rip={m.sym('say_hello'):x}" in gdb.stdout, gdb.stdout + gdb.stderr
         assert f"then={m.sym('leave_ok'):x}" in gdb.stdout, gdb.stdout + gdb.stderr
     finally:

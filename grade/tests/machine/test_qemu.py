@@ -36,7 +36,7 @@ def alive(pid: int) -> bool:
         return False
 
 
-def gone(pid: int, patience: float = 3.0) -> bool:
+def gone(pid: int, patience: float = 30.0) -> bool:
     deadline = time.monotonic() + patience
     while alive(pid) and time.monotonic() < deadline:
         time.sleep(0.01)

@@ -82,7 +82,7 @@ SPOIL = "import tty, os; tty.setraw(0); os.set_blocking(0, False); "
 ])
 def test_the_terminal_is_restored_whatever_happens(then: str, status: str) -> None:
     child = CHILD.format(command=[sys.executable, "-c", SPOIL + then])
-    shell = pexpect.spawn("sh", cwd=str(ROOT), timeout=20, encoding="utf-8",
+    shell = pexpect.spawn("sh", cwd=str(ROOT), timeout=60, encoding="utf-8",
                           env={**os.environ, "PS1": "", "PROGRAM": child})
     try:
         shell.sendline("stty -echo")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
-from grade.tests.tools.conftest import Run
-from tools import starter
+from grade.tests.tools.conftest import ROOT, Run
+from tools import starter, tree
 from tools.starter import StarterError, cut, make_tree
 
 NONE, ALL = (lambda exercise: False), (lambda exercise: True)
+MESSAGE = re.compile(r"exercise (\d\.\d+) is not written yet\s+\((\S+):(\d+)\)")
+CHAPTERS = [ROOT / "README.md", *(lab / "README.md" for lab in tree.labs(ROOT).values())]
 
 
 def test_c_solution_becomes_not_written_with_the_marker_s_indentation() -> None:
@@ -155,3 +158,16 @@ def test_git_decides_what_belongs_to_the_tree(fake_tree: Path, tmp_path: Path, r
     make_tree(fake_tree, tmp_path / "out", 1)
     assert (tmp_path / "out/lab1-boot/serial.c").exists()
     assert not (tmp_path / "out/lab1-boot/x.swp").exists()
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.parent.name)
+def test_chapters_quote_what_a_starter_says(chapter: Path) -> None:
+    """File and line of a message are those of its NOT_WRITTEN in the students' tree."""
+    messages = MESSAGE.findall(chapter.read_text())
+    assert messages, "each chapter tells what its starter says first"
+    for exercise, name, number in messages:
+        text = cut(*starter.read(ROOT, Path(name)), NONE, name)
+        line = text.splitlines()[int(number) - 1]
+        found = [at for at, each in enumerate(text.splitlines(), 1) if f'"{exercise}"' in each]
+        assert re.search(rf'NOT_WRITTEN\b.*"{exercise}"', line), \
+            f"exercise {exercise} is not in {name}:{number}, but in the lines {found}: {line}"

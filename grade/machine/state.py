@@ -1,4 +1,5 @@
-"""Processor states: random ones to plant, and the two frames in which the kernel keeps them."""
+"""Processor states: random ones to plant, the frames in which a kernel keeps them, and what its
+functions do with both."""
 
 from __future__ import annotations
 
@@ -6,8 +7,9 @@ import struct
 from collections.abc import Iterable, Mapping
 from random import Random
 
-from grade.machine import Machine, Registers
+from grade.machine.gdbremote import Registers
 from grade.machine.layout import shared_numbers
+from grade.machine.machine import Machine
 from grade.outcome import Failure, Outcome, equal, show
 
 NUMBERS = shared_numbers()
@@ -18,6 +20,7 @@ PAGE = NUMBERS["PAGE_SIZE"]
 
 GENERAL = ("r15", "r14", "r13", "r12", "r11", "r10", "r9", "r8",
            "rbp", "rdi", "rsi", "rdx", "rcx", "rbx", "rax")
+ALL = (*GENERAL, "rsp", "rip", "rflags")
 CALLER_SAVED = ("rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11")
 CALLEE_SAVED = ("rbx", "rbp", "r12", "r13", "r14", "r15")
 ARGUMENTS = ("rdi", "rsi", "rdx", "r10", "r8", "r9")  # of a system call
@@ -25,8 +28,12 @@ C_ARGUMENTS = ("rdi", "rsi", "rdx", "rcx", "r8", "r9")  # of a function
 
 # struct trap_frame (trap.h) and struct syscall_frame (syscall_entry.h), lowest address first.
 TRAP_FRAME = (*GENERAL, "vector", "error", "rip", "cs", "rflags", "rsp", "ss")
+FRAME_SIZE = 8 * len(TRAP_FRAME)
+RESTORED = (*GENERAL, "rip", "cs", "rflags", "rsp", "ss")  # from it, at the return
 SYSCALL_FRAME = ("r9", "r8", "r10", "rdx", "rsi", "rdi", "r15", "r14", "r13", "r12", "rbx", "rbp",
                  "r11", "rcx", "rax", "rsp")
+
+WITH_ERROR_CODE = (8, 10, 11, 12, 13, 14, 17, 21, 29, 30)  # SDM vol. 3A table 6-1, APM vol. 2 8-1
 
 CF, PF, AF, ZF, SF, TF, DF, OF = (1 << bit for bit in (0, 2, 4, 6, 7, 8, 10, 11))
 FIXED, IF, IOPL, NT, RF, AC, ID = (1 << 1, 1 << 9, 3 << 12, 1 << 14, 1 << 16, 1 << 18, 1 << 21)
@@ -54,7 +61,7 @@ def user_base(rng: Random) -> int:
                        rng.randrange(USER_END)))
 
 
-def values(regs: Registers, names: Iterable[str] = (*GENERAL, "rsp", "rip", "rflags")) -> State:
+def values(regs: Registers, names: Iterable[str] = ALL) -> State:
     """Registers by name, as they can be compared, and set again."""
     return {name: getattr(regs, name) for name in names}
 
@@ -79,8 +86,9 @@ def read_frame(machine: Machine, address: int, names: tuple[str, ...] = TRAP_FRA
     return dict(zip(names, struct.unpack(f"<{len(names)}Q", data)))
 
 
-def write_frame(machine: Machine, address: int, frame: Mapping[str, int]) -> None:
-    machine.write(address, struct.pack(f"<{len(frame)}Q", *frame.values()))
+def write_words(machine: Machine, address: int, words: Iterable[int]) -> None:
+    """64-bit words, such as the values of a frame."""
+    machine.write(address, b"".join(struct.pack("<Q", word) for word in words))
 
 
 def give_back(machine: Machine, rng: Random, **result: int) -> None:
@@ -89,6 +97,23 @@ def give_back(machine: Machine, rng: Random, **result: int) -> None:
     regs = machine.regs
     machine.set_regs(**{**{name: rng.getrandbits(64) for name in CALLER_SAVED}, **result},
                      rip=machine.u64(regs.rsp), rsp=regs.rsp + 8)
+
+
+def leave(machine: Machine, result: int) -> None:
+    """At a function's first instruction: return, and nothing is done."""
+    regs = machine.regs
+    machine.set_regs(rip=machine.u64(regs.rsp), rsp=regs.rsp + 8, rax=result)
+
+
+def come_back_changed(machine: Machine, rng: Random, where: str, **changes: int) -> None:
+    """Let trap() change its frame, all but the ring, and return: the processor is as it says."""
+    address = machine.regs.rdi
+    wanted = {**read_frame(machine, address), **random_registers(rng),
+              "rflags": random_flags(rng, DF, ID), **changes}
+    write_words(machine, address, wanted.values())
+    give_back(machine, rng)
+    machine.run_to(wanted["rip"])
+    compare(values(machine.regs, RESTORED), {name: wanted[name] for name in RESTORED}, where)
 
 
 RED_ZONE = 256
@@ -131,23 +156,3 @@ def flags_clear(regs: Registers, flags: Iterable[int], where: str, hint: str = "
         if regs.rflags & flag:
             raise Failure(Outcome.WRONG, f"{where}: {NAMED_FLAGS[flag]} is set, RFLAGS is "
                           f"{regs.rflags:#x}", f"{NAMED_FLAGS[flag]} is 0", hint)
-
-
-def gs_in_kernel(machine: Machine, users: int, where: str) -> None:
-    """GS_BASE is the kernel's, and the program's waits in KERNEL_GS_BASE."""
-    _gs(machine, machine.sym("percpu"), users, where)
-
-
-def gs_in_program(machine: Machine, users: int, where: str) -> None:
-    _gs(machine, users, machine.sym("percpu"), where)
-
-
-def _gs(machine: Machine, active: int, waiting: int, where: str) -> None:
-    regs, kernels = machine.regs, machine.sym("percpu")
-    whose = "the kernel's, &percpu" if active == kernels else "the program's"
-    if (regs.gs_base, regs.k_gs_base) == (waiting, active):
-        raise Failure(Outcome.WRONG, f"{where}: GS_BASE is {regs.gs_base:#x} and KERNEL_GS_BASE "
-                      f"is {regs.k_gs_base:#x}: they are exchanged",
-                      f"GS_BASE is {active:#x} ({whose}) and KERNEL_GS_BASE {waiting:#x}")
-    equal(regs.gs_base, active, f"{where}: GS_BASE ({whose})")
-    equal(regs.k_gs_base, waiting, f"{where}: KERNEL_GS_BASE, where the other one waits,")

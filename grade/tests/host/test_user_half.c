@@ -1,0 +1,105 @@
+/* test_user_half.c: the entries that are found, beside all entries that there are. */
+#include "host.h"
+
+#include "user_half.c"
+
+static pte_t memory[PTE_ENTRIES] __attribute__((aligned(4096)));
+static unsigned tables_freed, pages_freed;
+
+void *phys_to_virt(paddr_t address)
+{
+    return memory;
+}
+
+error_t frame_free(paddr_t frame)
+{
+    tables_freed++;
+    return OK;
+}
+
+void user_frame_release(paddr_t frame)
+{
+    pages_freed++;
+}
+
+/* Entries by chance: from none at all to every one. */
+static void fill(void)
+{
+    static const unsigned rarities[] = {1, 2, 9, 100, 10000};
+    unsigned rarity = PICK(rarities);
+    for (unsigned i = 0; i < PTE_ENTRIES; i++)
+        memory[i] = one_in(rarity) ? rng() | PTE_PRESENT : 0;
+}
+
+/* An address near the edge of an entry of the table. */
+static vaddr_t near(const struct table *table)
+{
+    return table->base + below(table->end + 1) * pte_span(table->level) + below(3) * PAGE_SIZE -
+           PAGE_SIZE;
+}
+
+static bool in_gap(const struct table *table, unsigned i)
+{
+    vaddr_t start = table->base + i * pte_span(table->level);
+    return start >= table->gap.start && start + pte_span(table->level) <= table->gap.end;
+}
+
+static void check_all(const struct table *table)
+{
+    for (unsigned from = 0; from <= table->end; from++) {
+        unsigned i = from;
+        while (i < table->end && (memory[i] == 0 || in_gap(table, i)))
+            i++;
+        attempt("table_next(level %u at %#lx, %u) with the gap %#lx-%#lx", table->level,
+                table->base, from, table->gap.start, table->gap.end);
+        expect_equal(table_next(table, from), i);
+    }
+}
+
+static void finds_what_is_not_in_the_gap(void)
+{
+    for (int round = 0; round < 3000; round++) {
+        struct table table = table_at_root(paddr(0), (struct gap){0, 0});
+        while (table.level > 1 && !one_in(3))
+            table = table_below(&table, (unsigned)below(table.end));
+        fill();
+        if (!one_in(5))
+            table.gap = (struct gap){near(&table), near(&table)};
+        if (one_in(5))
+            table.gap.end = USER_END;
+        find_gap(&table);
+        check_all(&table);
+    }
+}
+
+/* The gap of a table is found on the way down to it, too. */
+static void tables_below_know_the_gap(void)
+{
+    for (int round = 0; round < 3000; round++) {
+        vaddr_t start = below(USER_END), end = start + below(USER_END - start);
+        struct table table = table_at_root(paddr(0), (struct gap){start, end});
+        while (table.level > 1) {
+            vaddr_t towards = one_in(2) ? start : end;
+            table = table_below(&table, pte_index(towards, table.level));
+        }
+        fill();
+        expect_equal(table.base, table.base & ~(pte_span(2) - 1));
+        check_all(&table);
+    }
+}
+
+static void frees_each_once(void)
+{
+    /* One table that leads to itself on all levels: two entries in each, so 2, 4, 8 and 16. */
+    memory[3] = memory[100] = PTE_PRESENT;
+    struct table root = table_at_root(paddr(0), (struct gap){0, 0});
+    struct table level3 = table_below(&root, 3), level2 = table_below(&level3, 3);
+    struct table level1 = table_below(&level2, 3);
+    free_below(&level1);
+    expect_equal(pages_freed, 2);
+    expect_equal(tables_freed, 0);
+    user_half_free(paddr(0), (struct gap){0, 0});
+    expect(memory[3] == 0 && memory[100] == 0);
+}
+
+MAIN(TEST(finds_what_is_not_in_the_gap), TEST(tables_below_know_the_gap), TEST(frees_each_once))
