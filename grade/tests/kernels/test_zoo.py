@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +23,9 @@ BUGS = [bug for bug in all_bugs() if bug.lab in LABS]
 @functools.lru_cache(maxsize=None)
 def cage() -> Path:
     """The tree of this worker, in which one bug after the other lives: so a bug costs the
-    compilation of what it changes, and not of a kernel."""
+    compilation of what it changes, and not of a kernel. What an earlier session built may have its
+    last bug of a file in it, and be newer than the file."""
+    shutil.rmtree(worker("zoo"), ignore_errors=True)
     tree = worker("zoo") / "tree"
     copy_tree(tree)
     return tree
