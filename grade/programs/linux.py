@@ -9,11 +9,13 @@ import signal
 import subprocess
 
 from grade.errors import MissingTool
+from grade.programs.broken import broken_segments
 from grade.programs.suite import Fate, Run
 
 LIMIT = 60  # seconds
 STACK = 1 << 20  # as much as Rung allows
-LIMITS = ("--core=0", f"--stack={STACK}:{STACK}")
+OPEN_FILES = 16  # likewise
+LIMITS = ("--core=0", f"--stack={STACK}:{STACK}", f"--nofile={OPEN_FILES}:{OPEN_FILES}")
 
 # Programs, or runs, that Linux and Rung cannot agree about, and why. Their fate is what their
 # comment says.
@@ -22,11 +24,16 @@ NOT_LINUX = {
     "brk-all": "how much memory there is, and how much of it is promised, is each system's own",
     "bss-endless": "the same; and Linux finds out when it is too late for an error",
     "clflush": "TCG does nothing for CLFLUSH; a processor looks at the page's rights",
+    "cow-no-memory": "as for brk-all; and whom Linux then ends is for Linux to choose",
+    "fork-bomb": "how many processes there may be is each system's own; for root, very many",
+    "fork-bomb-killed": "the same",
     "icebp": "TCG does not know the instruction; a processor raises #DB, and Linux sends SIGTRAP",
     "iretq-ring3": "under SMAP TCG reads IRET's frame as if in ring 0, and faults",
     "jump-compat": "Linux has a 32-bit code segment there, Rung has half of its TSS",
+    "kill-groups": "Rung has no groups of processes; Linux has, and would kill everybody",
     "mxcsr-reserved": "TCG takes any value for MXCSR; a processor raises #GP",
     "number-high": "Linux looked at the whole number until 5.13, and at its lower half since",
+    "pipe-most": "how many pipes there may be is each system's own",
     "push 0x800000001000": "TCG raises #GP; a processor #SS, for which Linux sends SIGBUS",
     "push 0xffff7fffffffff00": "the same",
     "sse-divide": "TCG never raises #XM; a processor does, and Linux sends SIGFPE",
@@ -34,6 +41,8 @@ NOT_LINUX = {
     "sysexit": "TCG and AMD do not know it in 64-bit mode; Intel's processors raise #GP",
     "umip": "Linux makes up an answer, so that old programs go on working",
     "wrgsbase": "Linux allows the instruction; Rung does not, so isr.asm can trust GS_BASE's sign",
+    **{f"exec-broken {name}": "Linux looks at the segments when the old program is gone"
+       for name in broken_segments()},
 }
 
 
@@ -48,8 +57,9 @@ def is_oracle() -> bool:
 
 
 def fate_on_linux(run: Run) -> Fate:
-    """Run it here. Its output goes to a file, for which a write that ends in the middle counts what
-    came through, as on Rung's console: for a pipe it does not."""
+    """Run it here, where no signal of its own reaches us. Its output goes to a file, for which a
+    write that ends in the middle counts what came through, as on Rung's console: for a pipe it
+    does not."""
     prlimit = shutil.which("prlimit")
     if not prlimit:
         raise MissingTool("prlimit")
@@ -58,7 +68,7 @@ def fate_on_linux(run: Run) -> Fate:
           open(os.devnull, "rb") as nothing):  # not for writing
         done = subprocess.run([prlimit, *LIMITS, str(run.elf), *run.arguments],
                               env=environment, stdin=nothing, stdout=output, stderr=output,
-                              timeout=LIMIT)
+                              timeout=LIMIT, start_new_session=True)
         output.seek(0)
         return Fate(output.read(), words(done.returncode))
 

@@ -2,7 +2,8 @@
 
 What they write lies between the kernel's own lines, on the same serial port. These are known by the
 programs' names, which nobody can guess. (To stop the machine where each program begins and ends
-instead takes ten times as long.)"""
+instead takes ten times as long.) Labs 3 and 4 run one module after the other, and say how each
+ended. From lab 5 on there are processes: the first one (warden.py) runs the others, and is asked."""
 
 from __future__ import annotations
 
@@ -15,11 +16,14 @@ from grade.lab import Lab
 from grade.machine.machine import Limits, Machine, Module
 from grade.outcome import Failure, Outcome
 from grade.programs.suite import Fate, Run
+from grade.programs.warden import Warden
 
+WITH_PROCESSES = 5
 NOT_STARTED = Fate(b"", "not started")
 LIMITS = Limits(cpu=120.0, wall=600.0, flood=1 << 24)
 START = re.compile(r"\[USERMODE\] Entering Ring 3: entry=\w+ stack=\w+\n")
-REPORT = r"process {name}: |\[BOOT_RETURN ENTRY\]\n"  # what the kernel may say before the end
+# What the kernel may say before the end: of an exception, and on its way back.
+REPORT = r"process {name}: .*\n(?:  the address was \w+\n)?|\[BOOT_RETURN ENTRY\]\n"
 END = (r"process (?:\d+ )?{name}: "
        r"(?:exited with status (\d+)|ended by signal (\d+)|cannot be started: .*)\n")
 
@@ -28,6 +32,8 @@ def fates(lab: Lab, runs: Iterable[Run], *, int80: bool = False, **options: Any)
     """What becomes of each run: in lab 3 each has a boot of its own, later they share one. A
     kernel that does not survive them all, or keeps a frame, is a Failure."""
     wanted = list(runs)
+    if lab.number >= WITH_PROCESSES:
+        return with_warden(lab, wanted, int80, options)
     boots = [[run] for run in wanted] if lab.number == 3 else [wanted]
     return [fate for boot in boots for fate in in_one_boot(lab, boot, int80, options)]
 
@@ -43,6 +49,20 @@ def in_one_boot(lab: Lab, runs: Sequence[Run], int80: bool, options: dict[str, A
         except Failure as failure:
             failure.details.insert(0, whose_turn(runs, names, machine.console.text))
             raise
+
+
+def with_warden(lab: Lab, runs: Sequence[Run], int80: bool, options: dict[str, Any]) -> list[Fate]:
+    """The programs as children of one process, in one boot."""
+    warden = Warden(runs, lab.rng, int80)
+    with lab.boot(modules=warden.modules, limits=LIMITS, **options) as machine:
+        warden.watch(machine)
+        try:
+            run_all(machine, lab.constants["EXIT_OK"])
+        except Failure as failure:
+            failure.details.insert(0, warden.whose_turn(machine.console.text))
+            raise
+        return [Fate(without_reports(text, warden.name(run)), end)
+                for run, text, end in warden.seen(machine.console.text)]
 
 
 def run_all(machine: Machine, expected: int) -> None:
@@ -79,7 +99,11 @@ def ending(name: str) -> re.Pattern[str]:
 def output(text: str, name: str) -> bytes:
     """Of what was printed before the end of a program, the part that is the program's."""
     *_, own = START.split(text)
-    return re.split(REPORT.format(name=re.escape(name)), own, maxsplit=1)[0].encode()
+    return without_reports(own, name)
+
+
+def without_reports(text: str, name: str) -> bytes:
+    return re.sub(REPORT.format(name=re.escape(name)), "", text).encode()
 
 
 def words(status: str | None, number: str) -> str:

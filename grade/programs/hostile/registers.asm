@@ -3,30 +3,6 @@
 ; Ends: exit 0
 %include "hostile.inc"
 
-%define STRANGE(n) 0x123456789abcdef * n
-
-; Give each of the registers a number of its own.
-%macro fill 1-*
-  %assign n 1
-  %rep %0
-        mov     %1, STRANGE(n)
-    %assign n n + 1
-    %rotate 1
-  %endrep
-%endmacro
-
-; Go to .lost if one of them has another number. Changes RAX.
-%macro compare 1-*
-  %assign n 1
-  %rep %0
-        mov     rax, STRANGE(n)
-        cmp     %1, rax
-        jne     .lost
-    %assign n n + 1
-    %rotate 1
-  %endrep
-%endmacro
-
 main:
         fill    rdi, rsi, rdx, rbx, rbp, r8, r9, r10, r12, r13, r14, r15
         mov     eax, 1                  ; write to a file that there is not

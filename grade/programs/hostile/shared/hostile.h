@@ -5,8 +5,12 @@
 #include "rung.h"
 
 #define SYS_writev 20
+#define SYS_uname 63
 #define SYS_clock_gettime 228
 #define SYS_exit_group 231
+#define WNOHANG 1
+#define SIGKILL 9
+
 #define ARCH_SET_GS 0x1001
 #define ARCH_GET_FS 0x1003
 #define ARCH_GET_GS 0x1004
@@ -27,6 +31,25 @@ uint64_t number(const char *text);
 
 /* Write a line: what was tried, and what came of it. */
 void result(const char *what, long value);
+
+/* Wait for a child, and write a line of how it ended; or of what wait4 said. */
+void ended(const char *what, int pid);
+
+/* The status of a child that ends: as wait4 gives it, without the bit for a core dump. */
+int status_of(int pid);
+
+/* Wait on a pipe's end until a byte comes; or let another process have one. */
+void await(const int ends[2]);
+void release(const int ends[2]);
+
+/* Let others run for so many milliseconds. */
+void rest(int milliseconds);
+
+/* End here if this is Linux, where it would go beyond us. */
+void only_on_rung(void);
+
+/* The path of a file that lies beside the program, as whose argv[0] it was started. */
+const char *beside(const char *program, const char *name);
 
 /* The value, of which the compiler then knows nothing. */
 static inline uint64_t opaque(uint64_t value)
