@@ -1,7 +1,8 @@
 """Makes the hostile programs, and lists them: what each tries, and how it ends.
 
     make run LAB=4 PROGRAM=build/programs/hostile/int-n.elf ARGS=3
-    make run LAB=3 PROGRAM=build/programs/hostile/int-n-int80.elf ARGS=3"""
+    make run LAB=3 PROGRAM=build/programs/hostile/int-n-int80.elf ARGS=3
+    make run LAB=5 PROGRAM=build/programs/hostile/fork-bomb.elf"""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 What they write lies between the kernel's own lines, on the same serial port. These are known by the
 programs' names, which nobody can guess. (To stop the machine where each program begins and ends
 instead takes ten times as long.) Labs 3 and 4 run one module after the other, and say how each
-ended. From lab 5 on there are processes: the first one (warden.py) runs the others, and is asked."""
+ended. Labs 5 and 6 have processes: the first one (warden.py) runs the others, and is asked."""
 
 from __future__ import annotations
 

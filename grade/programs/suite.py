@@ -3,7 +3,7 @@
 A program is one file in hostile/. Its first comment:
 
     ; name.asm: what it tries.
-    ; Labs: 4                     where it can run; without this line in lab 3 as well
+    ; Labs: 4                     the first that it can run in; without this line lab 3
     ; Arguments: 0x10 7 20..30    each of them is a run of its own; without this line one without
     ; Prints: a line              $1 is the argument; `a line (9 times)` means what it says
     ; Ends: exit 0                or SIGSEGV and the like, or `not started`

@@ -58,7 +58,8 @@ class Warden:
         def look() -> None:
             size = FATE.size * len(self.runs)
             found = machine.read(self._places["fates"].address, size)
-            self._fates = list(FATE.iter_unpack(found))
+            self._fates = [(forked, waited, status)
+                           for forked, waited, status in FATE.iter_unpack(found)]
 
         machine.on(self._places["all_have_ended"].address, look)
 

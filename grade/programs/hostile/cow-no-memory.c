@@ -17,7 +17,7 @@ static volatile char pages[PAGES][PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)))
 static void take_all(void)
 {
     uint64_t end = (uint64_t)system_call(SYS_brk, 0);
-    for (uint64_t piece = 1 << 30; piece >= PAGE_SIZE; piece /= 2)
+    for (uint64_t piece = 1 << 20; piece >= PAGE_SIZE; piece /= 16)
         while ((uint64_t)system_call(SYS_brk, end + piece) == end + piece)
             end += piece;
 }

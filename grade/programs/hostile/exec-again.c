@@ -1,8 +1,8 @@
 /*
- * exec-again.c: become oneself, a hundred times, each time with more rubbish in memory than there
+ * exec-again.c: become oneself, forty times, each time with more rubbish in memory than there
  * was. All of it must be gone; what stays is the number, and the open files.
  * Labs: 5
- * Arguments: 100
+ * Arguments: 40
  * Prints: kept
  * Ends: exit 0
  */

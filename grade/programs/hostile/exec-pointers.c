@@ -57,6 +57,7 @@ static void attempt_path(const char *what, uint64_t file)
 MAIN
 {
     path = argv[0];
+    const char *words[] = {path};
     const uint64_t in_kernel[] = {(uintptr_t)path, KERNEL, 0};
     attempt_path("no path", 0);
     attempt_path("empty", (uintptr_t) "");
@@ -66,7 +67,7 @@ MAIN
     attempt_path("a path that runs off", at_the_edge("sh", 2));
     attempt_argv("argv nowhere", UNMAPPED);
     attempt_argv("argv in the kernel", KERNEL & -8UL);
-    attempt_argv("argv that runs off", at_the_edge((const char *)&path, sizeof(path)));
+    attempt_argv("argv that runs off", at_the_edge((const char *)words, sizeof(words)));
     attempt_word("a word nowhere", UNMAPPED);
     attempt_word("a word in the kernel", KERNEL);
     attempt_word("a word that runs off", at_the_edge("word", 4));

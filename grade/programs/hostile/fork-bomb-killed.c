@@ -9,15 +9,14 @@
  */
 #include "shared/hostile.h"
 
-static void bomb(const int ends[2])
+static void bomb(const int numbers[2], const int nothing[2])
 {
-    static const int64_t for_ever[2] = {INT64_MAX, 0};
     for (;;) {
         int pid = fork(), own = getpid();
         if (pid == 0)
-            write(ends[1], &own, sizeof(own));
+            write(numbers[1], &own, sizeof(own));
         else if (pid < 0)
-            system_call(SYS_nanosleep, for_ever, NULL);
+            await(nothing);
     }
 }
 
@@ -38,15 +37,16 @@ static int until_full(void)
 MAIN
 {
     only_on_rung();
-    int ends[2], pid;
-    pipe(ends);
+    int numbers[2], nothing[2], pid;
+    pipe(numbers);
+    pipe(nothing);
     int first = fork();
     if (first == 0)
-        bomb(ends);
-    close(ends[1]);
+        bomb(numbers, nothing);
+    close(numbers[1]);
     result("full", until_full());
     system_call(SYS_kill, first, SIGKILL);
-    while (read(ends[0], &pid, sizeof(pid)) == sizeof(pid))
+    while (read(numbers[0], &pid, sizeof(pid)) == sizeof(pid))
         system_call(SYS_kill, pid, SIGKILL);
     ended("the first", first);
     result("nobody", wait4(-1, NULL, 0));

@@ -23,9 +23,7 @@ static void leave_trace(void)
     write(traces[1], "x", 1);
 }
 
-static void be_new(void)
-{
-}
+static void be_new(void) {}
 
 static void compute(void)
 {
@@ -42,7 +40,7 @@ static void give_way(void)
 static void sleep_long(void)
 {
     static const int64_t time[2] = {1L << 40, 0};
-    system_call(SYS_nanosleep, time, NULL);
+    system_call(SYS_nanosleep, time, 0L);
 }
 
 static void read_nothing(void)

@@ -21,12 +21,12 @@
 static void attempt(const char *what, int64_t seconds, int64_t nanoseconds)
 {
     const int64_t time[2] = {seconds, nanoseconds};
-    result(what, system_call(SYS_nanosleep, time, NULL));
+    result(what, system_call(SYS_nanosleep, time, 0L));
 }
 
 static void attempt_pointer(const char *what, uint64_t time)
 {
-    result(what, system_call(SYS_nanosleep, time, NULL));
+    result(what, system_call(SYS_nanosleep, time, 0L));
 }
 
 /* It still sleeps after a while: killed, it has not come to its exit. */
@@ -35,7 +35,7 @@ static void attempt_long(const char *what, int64_t seconds, int64_t nanoseconds)
     int pid = fork();
     if (pid == 0) {
         const int64_t time[2] = {seconds, nanoseconds};
-        system_call(SYS_nanosleep, time, NULL);
+        system_call(SYS_nanosleep, time, 0L);
         exit(1);
     }
     rest(30);

@@ -19,7 +19,8 @@ from grade.programs.running import fates
 from grade.programs.suite import Fate, Run, first_comment, sources
 from grade.tests.kernels.grading import LABS, SEED, WORK, remember
 
-MANY = [lab for lab in LABS if lab == 4]  # it runs program after program
+MANY = [lab for lab in LABS if lab >= 4]  # they run program after program
+PTI_OFF = {"cmdline": "pti=off"}
 PARTS = 4  # lab 3 boots for each program
 ENDS = re.compile(r"exit \d+|SIG[A-Z]+|not started")
 CPU_MATTERS = {"iretq-ring3", "umip", "xsetbv"}  # without SMAP, UMIP, XSAVE
@@ -55,7 +56,7 @@ def differences(runs: Iterable[Run], seen: Iterable[Fate]) -> list[str]:
 def test_every_program_says_what_must_become_of_it() -> None:
     runs = hostile_suite()
     assert {run.name for run in runs} == {source.stem for source in sources()}
-    assert len(sources()) >= 45
+    assert len(sources()) >= 174
     assert len({run.title for run in runs}) == len(runs)
     for run in runs:
         assert ENDS.fullmatch(run.fate.end), run.title
@@ -84,6 +85,13 @@ def test_one_after_the_other(lab: int, int80: bool, request: pytest.FixtureReque
     assert differences(runs, fates(reference(lab), runs, int80=int80)) == []
     remember(request, "hostile programs", f"lab {lab}  {len(runs):4} runs of "
              f"{len({run.name for run in runs})} programs by {'int 80' if int80 else 'SYSCALL'}")
+
+
+@pytest.mark.parametrize("int80", [False, True], ids=["syscall", "int80"])
+def test_without_page_table_isolation(int80: bool) -> None:
+    """Lab 6's kernel, as lab 5's would run them."""
+    runs = shuffled(hostile_suite(6))
+    assert differences(runs, fates(reference(6), runs, int80=int80, **PTI_OFF)) == []
 
 
 @pytest.mark.parametrize("lab", MANY)

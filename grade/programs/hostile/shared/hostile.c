@@ -57,7 +57,7 @@ void release(const int ends[2])
 void rest(int milliseconds)
 {
     const int64_t time[2] = {0, milliseconds * 1000000L};
-    system_call(SYS_nanosleep, time, NULL);
+    system_call(SYS_nanosleep, time, 0L);
 }
 
 void only_on_rung(void)
@@ -73,12 +73,12 @@ const char *beside(const char *program, const char *name)
 {
     static char path[512];
     size_t directory = 0, i = 0;
-    for (; program[i] != '\0' && i < sizeof(path) - 1; i++) {
+    for (; i < sizeof(path) - 1 && program[i] != '\0'; i++) {
         path[i] = program[i];
         if (program[i] == '/')
             directory = i + 1;
     }
-    for (i = 0; name[i] != '\0' && directory + i < sizeof(path) - 1; i++)
+    for (i = 0; directory + i < sizeof(path) - 1 && name[i] != '\0'; i++)
         path[directory + i] = name[i];
     path[directory + i] = '\0';
     return path;
