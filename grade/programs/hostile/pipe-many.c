@@ -1,5 +1,6 @@
 /*
- * pipe-many.c: pipes until no number is left, three hundred times over; the last attempt must leave nothing.
+ * pipe-many.c: pipes until no number is left, three hundred times; the last attempt must leave
+ * nothing behind.
  * Labs: 5
  * Prints: pipes: 6
  * Prints: refused: -24
