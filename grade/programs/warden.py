@@ -65,11 +65,11 @@ class Warden:
 
     def seen(self, text: str) -> Iterator[tuple[Run, str, str]]:
         """Each run, with what was printed in its time, and how it ended."""
-        if not self._fates:
-            raise Failure(Outcome.WRONG, "the first process ended before its children",
-                          "the warden runs all programs")
-        _, *parts, _ = text.split(self.line)
-        for run, part, (forked, waited, status) in zip(self.runs, parts, self._fates, strict=True):
+        parts = text.split(self.line)[1:-1]
+        if not self._fates or len(parts) != len(self.runs):
+            raise Failure(Outcome.WRONG, f"the first process, which is to run {len(self.runs)} "
+                          f"programs, has run {len(parts)}", "each of them is run once")
+        for run, part, (forked, waited, status) in zip(self.runs, parts, self._fates):
             if forked <= 0 or waited != forked:
                 raise Failure(Outcome.WRONG, f"fork said {forked}, and wait4 never said that "
                               "this child has ended", f"{run.title} runs and ends",
@@ -81,6 +81,8 @@ class Warden:
         started = text.count(self.line)
         if started == 0:
             return "no program had begun"
+        if started > len(self.runs):
+            return "all programs had ended"
         return f"the program was {self.runs[started - 1].title}"
 
 
