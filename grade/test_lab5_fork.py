@@ -292,6 +292,9 @@ def test_turns(lab: Lab) -> None:
             stage.turn()
             if number % 3:
                 stage.change()
+    with family(lab) as f:
+        f.begin()
+        switching.check_poll(f)
 
 
 # ---- Exercise 5.6: the child's first steps -----------------------------------------------------

@@ -1,6 +1,7 @@
 /* console_input.c: the receiving half of the serial port, asked at every tick while somebody waits. */
 #include "console_input.h"
 #include "scheduler.h"
+#include "timer.h"
 #include "x86.h"
 
 #define LINE_STATUS (COM1 + 5)
@@ -16,7 +17,7 @@ uint64_t console_read(char *data, uint64_t size)
     uint64_t done = 0;
     cli();
     while (!is_ready())
-        sleep_on(tick_channel);
+        sleep_until(timer_ticks() + 1);
     while (done < size && is_ready())
         data[done++] = (char)inb(COM1);
     sti();

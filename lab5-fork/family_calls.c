@@ -86,6 +86,7 @@ static int64_t sys_wait4(int pid, vaddr_t status, int options)
         pid = -1;
     cli();
     int64_t result = wait_for_child(pid, status, options);
+    yield_if_due(); /* or who asks again and again with WNOHANG waits for a child that never runs */
     sti();
     return result;
 }
@@ -138,8 +139,7 @@ static int64_t sys_nanosleep(vaddr_t request)
                                                           : ticks + (uint64_t)time[0] * TIMER_HZ;
     uint64_t end = timer_ticks() + ticks + (ticks > 0); /* the tick that has begun does not count */
     cli();
-    while (timer_ticks() < end)
-        sleep_on(tick_channel);
+    sleep_until(end);
     sti();
     return 0;
 }

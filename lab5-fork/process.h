@@ -63,6 +63,7 @@ struct process {
     struct syscall_frame *syscall; /* percpu.frame, while it is not running */
     struct trap_frame *int80;      /* of its last system call by int 0x80 */
     const void *channel;           /* what a blocked one waits for */
+    uint64_t wake_at;              /* and if that is time: until when, in ticks */
     struct process *next;          /* in the queue */
 
     struct user_state user; /* the last: take_place leaves it as it is */

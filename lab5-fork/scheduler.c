@@ -3,11 +3,15 @@
 #include "gdt.h"
 #include "not_written.h"
 #include "percpu.h"
+#include "timer.h"
 #include "tlb.h"
 #include "trap.h"
 #include "x86.h"
 
-const char tick_channel[1];
+/* The channel of those that wait for a tick: which one is in their wake_at. */
+static const char tick_channel[1];
+
+static bool turn_is_over; /* as the timer said while the kernel was at work */
 
 /* switch.asm: store RSP in *from and go on at `to`. */
 void switch_stacks(uint64_t *from, uint64_t to);
@@ -100,6 +104,7 @@ static void switch_to(struct process *next)
 
 void schedule(void)
 {
+    turn_is_over = false;
     struct process *next;
     while ((next = take_first()) == NULL) {
         sti();
@@ -136,6 +141,30 @@ void wakeup(const void *channel)
     }
 }
 
+void sleep_until(uint64_t tick)
+{
+    current_process->wake_at = tick;
+    while (timer_ticks() < tick)
+        sleep_on(tick_channel);
+}
+
+static void wake_sleepers(void)
+{
+    uint64_t now = timer_ticks();
+    for (unsigned i = 0; i < process_table_end; i++) {
+        struct process *process = &process_table[i];
+        if (process->state == PROCESS_BLOCKED && process->channel == tick_channel &&
+            process->wake_at <= now)
+            make_ready(process);
+    }
+}
+
+void yield_if_due(void)
+{
+    if (turn_is_over)
+        yield();
+}
+
 void end_if_killed(void)
 {
     if (current_process->killed != 0)
@@ -148,9 +177,11 @@ static trap_handler_t count_tick;
 static void on_tick(struct trap_frame *frame)
 {
     count_tick(frame);
-    wakeup(tick_channel);
+    wake_sleepers();
     if ((frame->cs & 3) == 3)
         yield();
+    else
+        turn_is_over = true;
 }
 
 void sched_init(void)

@@ -26,6 +26,12 @@ void sleep_on(const void *channel);
 /* All that wait for it are ready. */
 void wakeup(const void *channel);
 
+/* Wait until timer_ticks() is at least this. */
+void sleep_until(uint64_t tick);
+
+/* The turn of the running process may be over: the timer came while the kernel was at work. */
+void yield_if_due(void);
+
 /*
  * If the running process was killed while another one ran, this is its end. It is asked wherever a
  * process begins to run again, in schedule, and for the first time, in forked_child_starts. In
@@ -39,8 +45,5 @@ void load_user_state(const struct user_state *user);
 
 /* From now on the timer interrupts ring 3 to let others run, and wakes those that wait for time. */
 void sched_init(void);
-
-/* The channel that every tick of the timer wakes. */
-extern const char tick_channel[];
 
 #endif

@@ -7,11 +7,14 @@ from collections import deque
 from grade.lab5 import userstate
 from grade.lab5.family import Family, Process, ProcessState, every_place
 from grade.lab5.userstate import SELECTORS, UserState
-from grade.machine.state import (CALLEE_SAVED, IF, LANDING, NUMBERS, RED_ZONE, State, assign,
+from grade.machine.state import (CALLEE_SAVED, FIXED, IF, LANDING, NUMBERS, RED_ZONE, State, assign,
                                  compare, variable)
 from grade.outcome import equal, expect
+from grade.programs.image import assemble
 
 KERNEL_RSP, FRAME = NUMBERS["PERCPU_KERNEL_RSP"], NUMBERS["PERCPU_FRAME"]
+POLL = "again: mov eax, 61\n mov rdi, -1\n xor esi, esi\n mov edx, 1\n xor r10d, r10d\n" \
+       "syscall\nasked: jmp again"  # wait4(-1, NULL, WNOHANG)
 LIVE = {"fs_base": "fs_base", "gs_base": "k_gs_base", **{name: name for name in SELECTORS}}
 
 
@@ -130,3 +133,29 @@ class Stage:
         self.check_left(left)
         self.check_processor(f"at switch_stacks from {left.process} to {self.now.process}")
         self.arrive(left)
+
+
+def check_poll(family: Family) -> None:
+    """Who asks again and again whether a child has ended gives way to it when its turn is over,
+    though the timer always comes while the kernel is at work: in ring 3 interrupts are off here."""
+    m, ticks = family.m, 0
+    family.into_kernel(rflags=FIXED)
+    child = family.fork()
+    m.call("make_ready", child.address)
+    family.back()
+
+    def tick() -> None:
+        nonlocal ticks
+        ticks += 1
+
+    code = assemble(POLL, family.program.spare, ["asked"])
+    m.poke_code(family.program.spare, code.bytes)
+    m.on("on_tick", tick)
+    family.plant(rip=family.program.spare, rflags=FIXED)
+    asked = 0
+    while m.run_to(code.labels["asked"], "switch_stacks") != m.sym("switch_stacks"):
+        asked += ticks > 0
+        expect(asked < 3, f"a tick has come, {child} is READY, and its parent has asked "
+               f"wait4(-1, NULL, WNOHANG) {asked} times since", "the child's turn",
+               "sys_wait4: yield_if_due before interrupts are on again")
+    equal(m.regs.rsi, child.get("switch_rsp"), "where switch_stacks goes on")
