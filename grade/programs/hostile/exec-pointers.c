@@ -38,15 +38,27 @@ static void attempt_word(const char *what, uint64_t word)
     attempt_argv(what, (uintptr_t)words);
 }
 
-/* A page at whose end this lies, with nothing behind it; where it lies. */
-static uint64_t at_the_edge(const char *bytes, uint64_t size)
+/* The last bytes of a page with nothing behind it. */
+static uint64_t edge(uint64_t size)
 {
     uint64_t page = ((uint64_t)system_call(SYS_brk, 0) + PAGE_SIZE - 1) & -(uint64_t)PAGE_SIZE;
     system_call(SYS_brk, page + PAGE_SIZE);
-    char *edge = (char *)page + PAGE_SIZE - size;
+    return page + PAGE_SIZE - size;
+}
+
+static uint64_t text_at_the_edge(const char *text, uint64_t size)
+{
+    char *at = (char *)edge(size);
     for (uint64_t i = 0; i < size; i++)
-        edge[i] = bytes[i];
-    return (uintptr_t)edge;
+        at[i] = text[i];
+    return (uintptr_t)at;
+}
+
+static uint64_t word_at_the_edge(uint64_t word)
+{
+    uint64_t *at = (uint64_t *)edge(sizeof(word));
+    *at = word;
+    return (uintptr_t)at;
 }
 
 static void attempt_path(const char *what, uint64_t file)
@@ -57,20 +69,19 @@ static void attempt_path(const char *what, uint64_t file)
 MAIN
 {
     path = argv[0];
-    const char *words[] = {path};
     const uint64_t in_kernel[] = {(uintptr_t)path, KERNEL, 0};
     attempt_path("no path", 0);
     attempt_path("empty", (uintptr_t) "");
     attempt_path("a path nowhere", UNMAPPED);
     attempt_path("a path in the kernel", KERNEL);
     attempt_path("a path that is not canonical", NOT_CANONICAL);
-    attempt_path("a path that runs off", at_the_edge("sh", 2));
+    attempt_path("a path that runs off", text_at_the_edge("sh", 2));
     attempt_argv("argv nowhere", UNMAPPED);
     attempt_argv("argv in the kernel", KERNEL & -8UL);
-    attempt_argv("argv that runs off", at_the_edge((const char *)words, sizeof(words)));
+    attempt_argv("argv that runs off", word_at_the_edge((uintptr_t)path));
     attempt_word("a word nowhere", UNMAPPED);
     attempt_word("a word in the kernel", KERNEL);
-    attempt_word("a word that runs off", at_the_edge("word", 4));
+    attempt_word("a word that runs off", text_at_the_edge("word", 4));
     attempt("envp in the kernel", (uintptr_t)path, (uintptr_t)nothing, KERNEL & -8UL);
     attempt("envp with a word in the kernel", (uintptr_t)path, (uintptr_t)nothing,
             (uintptr_t)in_kernel);
