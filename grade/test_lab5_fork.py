@@ -11,7 +11,7 @@ from grade.lab import Lab
 from grade.lab5 import (children, executing, forking, killing, services, sharing, switching,
                         userstate, waiting)
 from grade.lab5.children import Twins
-from grade.lab5.family import Failing, family, stop_deadlocks
+from grade.lab5.family import Failing, family, stop_deadlocks, watch_queue
 from grade.lab5.sharing import Halves, Side, Write
 from grade.machine import Limits
 from grade.machine.state import PAGE
@@ -171,6 +171,7 @@ def test_refused(lab: Lab) -> None:
         f.into_kernel()
         frames = forking.fork_without_memory(f)
         expect(frames > 8, f"process_fork takes {frames - 1} frames", "a stack and tables")
+        forking.check_numbers(f)
     with family(lab, memory=128) as f:
         f.begin()
         forking.skip_user_state(f)
@@ -413,6 +414,7 @@ def test_shell(lab: Lab) -> None:
     """A-13, A-15: the given system calls one by one, and the shell that uses them."""
     with family(lab) as f:
         f.begin()
+        watch_queue(f.m)
         services.check_files(f)
         services.check_sleep(f)
         services.check_kill(f)
@@ -420,6 +422,7 @@ def test_shell(lab: Lab) -> None:
     run = children.make(lab.rng, services.PIPES)
     with lab.boot(modules=[run.module]) as m:
         stop_deadlocks(m)
+        watch_queue(m)
         children.check_end(m, run, 3)
     with lab.boot() as m:
         m.run_to("console_read")

@@ -84,8 +84,7 @@ static struct range usable_range(const struct memory_region *region)
     return region_range(region);
 }
 
-/* One past the last usable frame. */
-static uint64_t frame_limit(void)
+uint64_t frame_limit(void)
 {
     uint64_t end = 0;
     struct memory_region region;

@@ -26,6 +26,9 @@ error_t frame_alloc_run(uint64_t count, paddr_t *first);
  */
 error_t frame_free(paddr_t frame);
 
+/* One past the number of the last frame of usable memory. */
+uint64_t frame_limit(void);
+
 /* How many frames are free now, and how many the allocator was given at the start. */
 uint64_t frames_free(void);
 uint64_t frames_total(void);

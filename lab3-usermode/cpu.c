@@ -10,6 +10,13 @@ static void enable_fpu(void)
     write_cr4(read_cr4() | CR4_OSFXSR | CR4_OSXMMEXCPT);
 }
 
+/* Or a machine check would be a shutdown, and no exception (SDM vol. 3B 15.3.1). */
+static void enable_machine_checks(void)
+{
+    if (cpuid(CPUID_VERSION, 0).edx & CPUID_VERSION_EDX_MCE)
+        write_cr4(read_cr4() | CR4_MCE);
+}
+
 static void enable_guards(void)
 {
     struct cpuid features = cpuid(CPUID_FEATURES, 0);
@@ -35,6 +42,7 @@ static void disable_ldt(void)
 void cpu_init(void)
 {
     enable_fpu();
+    enable_machine_checks();
     disable_ldt();
     if (cpuid(0, 0).eax >= CPUID_FEATURES)
         enable_guards();

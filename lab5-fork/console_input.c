@@ -6,6 +6,7 @@
 
 #define LINE_STATUS (COM1 + 5)
 #define DATA_READY 0x01
+#define NOBODY 0xff /* is what a port reads as that no device answers at */
 
 static bool is_ready(void)
 {
@@ -15,6 +16,8 @@ static bool is_ready(void)
 uint64_t console_read(char *data, uint64_t size)
 {
     uint64_t done = 0;
+    if (inb(LINE_STATUS) == NOBODY)
+        return 0;
     cli();
     while (!is_ready())
         sleep_until(timer_ticks() + 1);

@@ -79,6 +79,7 @@ static int64_t errno_for(error_t error)
 static void enter_image(void) __attribute__((noreturn));
 static void enter_image(void)
 {
+    yield_if_due();
     percpu.frame = NULL;
     current_process->int80 = NULL;
     wrmsr(MSR_KERNEL_GS_BASE, 0);

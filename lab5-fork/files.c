@@ -5,9 +5,11 @@
 #include "errno.h"
 #include "pipe.h"
 #include "process.h"
+#include "scheduler.h"
 #include "serial.h"
 #include "syscall.h"
 #include "user_memory.h"
+#include "x86.h"
 
 #define OPEN_FILES 1024
 #define CHUNK 256
@@ -118,6 +120,7 @@ static int64_t sys_write(int fd, vaddr_t buffer, uint64_t count)
         done += copied;
         if (copied < step)
             return done > 0 ? (int64_t)done : -EFAULT;
+        give_way();
     }
     return (int64_t)done;
 }
@@ -149,7 +152,9 @@ static int64_t sys_close(int fd)
     if (file == NULL)
         return -EBADF;
     current_process->files[fd] = NULL;
-    file_close(file);
+    cli();
+    file_close(file); /* who waits at the other end of a pipe is woken */
+    sti();
     return 0;
 }
 

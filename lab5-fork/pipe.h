@@ -10,7 +10,7 @@ struct pipe;
 struct pipe *pipe_create(void);
 void pipe_destroy(struct pipe *pipe);
 
-/* An end is gone; with both, the pipe is too. */
+/* An end is gone; with both, the pipe is too. Interrupts must be off: who waits is woken. */
 void pipe_close_reader(struct pipe *pipe);
 void pipe_close_writer(struct pipe *pipe);
 

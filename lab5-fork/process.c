@@ -24,6 +24,15 @@ static struct process *first_process(void)
     return &process_table[0];
 }
 
+/* The numbers begin again some time, and somebody may still have one of the first. */
+static int next_pid(void)
+{
+    do
+        last_pid = last_pid % PID_LIMIT + 1;
+    while (process_find(last_pid) != NULL);
+    return last_pid;
+}
+
 /*
  * A place keeps its kernel stack when its process is gone, for the next one: to map and unmap four
  * pages for each fork would be most of its cost. free_kernel_stacks gives them back in the end.
@@ -39,7 +48,7 @@ static error_t take_place(struct process *p)
     memset(p, 0, offsetof(struct process, user)); /* that is always saved before it is loaded */
     p->kernel_stack = stack;
     p->kernel_rsp = stack.top;
-    p->pid = ++last_pid;
+    p->pid = next_pid();
     p->state = PROCESS_BLOCKED; /* on nothing: until somebody makes it ready */
     return OK;
 }

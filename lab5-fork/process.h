@@ -10,6 +10,7 @@
 #include "user_stack.h"
 
 #define MAX_PROCESSES 512
+#define PID_LIMIT 0x400000 /* the highest number, as on Linux */
 #define NAME_SIZE 32
 
 enum process_state {
@@ -75,10 +76,13 @@ extern struct process process_table[MAX_PROCESSES];
 /* One past the highest place of the table that was ever used: nobody need look further. */
 extern unsigned process_table_end;
 
-/* A free place in the table, with a number and a kernel stack and nothing else. ERROR_NO_PROCESS. */
+/*
+ * A free place in the table, with a number and a kernel stack and nothing else. ERROR_NO_PROCESS if
+ * there is none, and the errors of kernel_stack_create.
+ */
 error_t process_allocate(struct process **process);
 
-/* Give back what process_allocate gave. */
+/* The place is free again. It keeps its kernel stack, for the next one. */
 void process_free(struct process *process);
 
 /* The process with this number; NULL if there is none, or only a place that is unused. */

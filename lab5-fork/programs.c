@@ -52,7 +52,7 @@ bool programs_get(size_t index, struct program *program)
 bool programs_find(const char *name, struct program *program)
 {
     size_t length = strlen(name);
-    for (size_t i = 0; programs_get(i, program); i++) {
+    for (size_t i = 0; length > 0 && programs_get(i, program); i++) {
         const char *line = program->line;
         if (strncmp(line, name, length) == 0 && (line[length] == ' ' || line[length] == '\0'))
             return true;

@@ -104,13 +104,10 @@ static void switch_to(struct process *next)
 
 void schedule(void)
 {
-    turn_is_over = false;
     struct process *next;
-    while ((next = take_first()) == NULL) {
-        sti();
-        hlt();
-        cli();
-    }
+    while ((next = take_first()) == NULL)
+        wait_for_interrupt();
+    turn_is_over = false;
     if (next == current_process)
         next->state = PROCESS_RUNNING;
     else
@@ -163,6 +160,13 @@ void yield_if_due(void)
 {
     if (turn_is_over)
         yield();
+}
+
+void give_way(void)
+{
+    cli();
+    yield_if_due();
+    sti();
 }
 
 void end_if_killed(void)

@@ -32,6 +32,9 @@ void sleep_until(uint64_t tick);
 /* The turn of the running process may be over: the timer came while the kernel was at work. */
 void yield_if_due(void);
 
+/* The same for a call that takes long, and that is being served with interrupts on. */
+void give_way(void);
+
 /*
  * If the running process was killed while another one ran, this is its end. It is asked wherever a
  * process begins to run again, in schedule, and for the first time, in forked_child_starts. In

@@ -5,7 +5,6 @@
  * the end of a mapping and the copy-on-write fault has to know that there are counts.
  */
 #include "user_frames.h"
-#include "bootinfo.h"
 #include "frames.h"
 #include "panic.h"
 #include "string.h"
@@ -13,17 +12,6 @@
 
 static uint16_t *others; /* by frame number */
 static uint64_t limit;
-
-/* One past the highest frame of usable memory. */
-static uint64_t frame_limit(void)
-{
-    uint64_t end = 0;
-    struct memory_region region;
-    for (size_t i = 0; bootinfo_region(i, &region); i++)
-        if (region.type == MULTIBOOT2_MEMORY_AVAILABLE && region.base + region.length > end)
-            end = region.base + region.length;
-    return (end < PHYSICAL_LIMIT ? end : PHYSICAL_LIMIT) >> PAGE_SHIFT;
-}
 
 error_t user_frames_init(void)
 {

@@ -36,7 +36,7 @@ unsigned table_next(const struct table *table, unsigned i);
 
 /*
  * Give back every frame that the user half maps, and all tables of it but the root, which is empty
- * then. It must not be the address space in use.
+ * then (but not lab 6's shadow of it). It must not be the address space in use.
  */
 void user_half_free(paddr_t root, struct gap gap);
 

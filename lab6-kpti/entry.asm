@@ -24,7 +24,7 @@ bits 64
                        1 << VECTOR_VC | 1 << VECTOR_SX
 %assign ANY_TIME 1 << VECTOR_NMI | 1 << VECTOR_DF | 1 << VECTOR_MC
 
-; The 256 entry points, 16 bytes each: kpti.c points the gates at them.
+; The 256 entry points, 16 bytes each: entry_area.c points the gates at them.
 global entry_stubs
 entry_stubs:
 %assign vector 0

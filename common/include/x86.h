@@ -105,6 +105,12 @@ static inline void sti(void)
     __asm__ volatile("sti" : : : "memory");
 }
 
+/* Sleep with interrupts on, until one has been served; STI lets none in before the HLT (SDM vol. 2B). */
+static inline void wait_for_interrupt(void)
+{
+    __asm__ volatile("sti; hlt; cli" : : : "memory");
+}
+
 static inline void hlt(void)
 {
     __asm__ volatile("hlt" : : : "memory");

@@ -7,6 +7,7 @@
 #include "x86.h"
 
 #define BACKTRACE_LIMIT 32
+#define KERNEL_STACK_SLOT (STACK_GUARD_SIZE + STACK_SIZE)
 
 /* What the ABI makes every function leave at its frame pointer (psABI 3.2.2, figure 3.3). */
 struct stack_frame {
@@ -41,16 +42,30 @@ static void print_address(uint64_t address)
 }
 
 /*
- * Can this be a frame pointer? Stacks lie in the kernel image, a caller's frame lies above its
- * callee's, and none of them is further away than a stack is long. A wrong guess here would be
- * a fault in the middle of a panic; panic_begin would end that, but the backtrace with it.
+ * Does a frame at this address lie on a stack: one of the image's, or, from lab 3 on, the kernel
+ * stack that `here` lies on as well? Others may not be mapped.
+ */
+static bool on_stack(vaddr_t address, vaddr_t here)
+{
+    const vaddr_t size = sizeof(struct stack_frame);
+    if (address >= (vaddr_t)data_start && address + size <= (vaddr_t)data_end)
+        return true;
+    vaddr_t slot = (here - KERNEL_STACKS_BASE) / KERNEL_STACK_SLOT;
+    vaddr_t bottom = KERNEL_STACKS_BASE + slot * KERNEL_STACK_SLOT + STACK_GUARD_SIZE;
+    return slot < KERNEL_STACKS && address >= bottom && address + size <= bottom + STACK_SIZE;
+}
+
+/*
+ * Can this be a frame pointer? A caller's frame lies above its callee's, and not further away than
+ * a stack is long. A wrong guess here would be a fault in the middle of a panic; panic_begin would
+ * end that, but the backtrace with it.
  */
 static bool plausible(const struct stack_frame *frame, const struct stack_frame *callee)
 {
     vaddr_t address = (vaddr_t)frame;
     if (!is_aligned(address, sizeof(uint64_t)))
         return false;
-    if (address < (vaddr_t)data_start || address + sizeof(*frame) > (vaddr_t)data_end)
+    if (!on_stack(address, (vaddr_t)__builtin_frame_address(0)))
         return false;
     return callee == NULL || (frame > callee && address - (vaddr_t)callee < STACK_SIZE);
 }

@@ -12,8 +12,8 @@ from grade.lab import Lab
 from grade.lab4.puppet import Guest, puppet
 from grade.lab5.structures import Field, error_numbers, layout
 from grade.machine import Machine, Module, Registers
-from grade.machine.state import (FIXED, GENERAL, KERNEL_BASE, NUMBERS, PAGE, State, assign, compare,
-                                 values, variable)
+from grade.machine.state import (FIXED, GENERAL, IF, KERNEL_BASE, NUMBERS, PAGE, State, assign,
+                                 compare, values, variable)
 from grade.outcome import Failure, Outcome, equal, expect
 
 GATE = "per_cpu_data_ptr"  # in the table for a call of the grader's; it never runs
@@ -105,6 +105,18 @@ def every_place(machine: Machine) -> list[Process]:
 def all_processes(machine: Machine) -> list[Process]:
     """The places of the table that are in use."""
     return [each for each in every_place(machine) if each.get("state") != ProcessState.UNUSED]
+
+
+def watch_queue(machine: Machine) -> None:
+    """From now on it is a failure if the queue is changed where the timer could change it, too."""
+    def look() -> None:
+        regs = machine.regs
+        expect(not regs.rflags & IF, f"interrupts are on in {machine.where(regs.rip)}",
+               "off: a tick that comes now changes the queue as well, and a process is lost",
+               "cli before, sti afterwards")
+
+    for changer in ("wakeup", "sleep_on", "yield"):
+        machine.on(changer, look)
 
 
 def stop_deadlocks(machine: Machine) -> None:

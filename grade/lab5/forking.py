@@ -22,6 +22,7 @@ FLAGS = (IF, DF, NT, AC, IOPL, ID)
 WAYS = ("syscall", "int80")
 GETPID, FORK = 39, 57
 EAGAIN, ENOMEM = -11, -12
+HIGHEST_PID = 1 << 22  # PID_LIMIT of process.h
 SMALL = (MemoryArea(0, 0x9F000), MemoryArea(1 << 20, 0x900000))
 HINT = "capture_syscall in fork.c: SYSCALL has RIP in the frame's rcx and RFLAGS in its r11"
 BOMB = "again: mov eax, 57\n syscall\n test rax, rax\n js done\n inc rbx\n jmp again\n" \
@@ -164,6 +165,19 @@ def fork_without_memory(family: Family) -> int:
               f"the process table {when}")
         equal(m.call("processes_alive"), alive, f"processes_alive() {when}")
     raise AssertionError("process_fork takes more than 200 frames")
+
+
+def check_numbers(family: Family) -> None:
+    """When the highest number has been given, the low ones come again, but none that is in use."""
+    m = family.m
+    taken = {each.pid for each in all_processes(m)}
+    m.write(m.sym("last_pid"), (HIGHEST_PID - 1).to_bytes(4, "little"))
+    for _ in range(max(taken) + 2):
+        pid = family.fork().pid
+        expect(0 < pid <= HIGHEST_PID and pid not in taken,
+               f"a child gets the number {pid} while there are {sorted(taken)}",
+               f"a number from 1 to {HIGHEST_PID} that nobody has")
+        taken.add(pid)
 
 
 def bomb(family: Family) -> tuple[int, int]:
