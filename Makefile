@@ -24,7 +24,7 @@ DIRECTORY := $(filter lab$(LAB)-%,$(LABS))
 #:   doctor                                    every tool with its version: is it good enough?
 #:   run [LAB=n] [UEFI=1] [MEM=128M]           boot the lab in QEMU, its console on this terminal
 #:       [PROGRAM=file.elf ARGS="a b"]         from lab 3 on: with programs of your own
-#:       [CMDLINE=monitor]                     from lab 4 on: with the kernel's monitor
+#:       [CMDLINE=monitor]                     lab 4: with the kernel's monitor
 #:       [CMDLINE=text] [QEMU_ARGS=text]       what the kernel is told, and what QEMU is told
 #:   clean                                     remove build/, where everything generated lies
 .PHONY: help setup doctor run kernel iso grade debug gdb diff clean

@@ -17,7 +17,7 @@ from grade.check import ID
 from grade.errors import CannotGrade
 from grade.results import Request
 
-# Option, variable of make, what it is. An empty value is as good as none: make passes it so.
+# Option, variable of make, what it is. But for FROM an empty value is as good as none.
 WORDS = (
     ("lab", "LAB", "the number of the lab to grade (default: all)"),
     ("test", "TEST", "the check to run, as T2.3; or several, separated by commas"),
@@ -49,6 +49,8 @@ class Options:
         """The given values, and for those not given the environment's."""
         word = {name: str(given.get(name) or os.environ.get(variable, ""))
                 for name, variable, _ in WORDS}
+        if os.environ.get("FROM") == "" and not given.get("from"):
+            raise CannotGrade("FROM= is empty: name the tree to grade, or leave FROM out")
         tests = tuple(test.strip().upper() for test in word["test"].split(",") if test.strip())
         return cls(lab=_lab(word["lab"], tests), tests=tests or None,
                    seed=_number(word["seed"], "SEED", secrets.randbelow(1_000_000)),

@@ -78,7 +78,7 @@ def test_rights(lab: Lab) -> None:
 
 
 @check("T3.5", title="A program's bytes are where they belong, and all the rest is zero", points=5,
-       exercise="3.2", debug_at="fill_page",
+       exercise="3.2", debug_at="load_elf",
        hint="fill_page in elf_load.c: cut [address, address + file_size) to the page, then copy "
             "from as far into the file's part as the cut is into the segment.")
 def test_contents(lab: Lab) -> None:

@@ -229,7 +229,7 @@ def test_inherit(lab: Lab) -> None:
 
 
 @check("T5.10", title="wait4 tells which child has ended and how, once, and gives it back",
-       points=8, exercise="5.4", debug_at="wait_for_child",
+       points=8, exercise="5.4", debug_at="sys_wait4",
        hint="find_child and wait_for_child in family_calls.c: a place that is in use, whose parent "
             "is current_process, and whose number was asked for; the number and the status must be "
             "read before process_free")
@@ -241,7 +241,7 @@ def test_reap(lab: Lab) -> None:
 
 
 @check("T5.11", title="wait4 waits for the child that was asked for, and for nothing less",
-       points=6, exercise="5.4", debug_at="wait_for_child",
+       points=6, exercise="5.4", debug_at="sys_wait4",
        hint="wait_for_child: look, and if nobody has ended sleep_on(current_process), in a loop: "
             "who is woken looks again. WNOHANG returns 0 instead")
 def test_waiting(lab: Lab) -> None:
@@ -252,7 +252,7 @@ def test_waiting(lab: Lab) -> None:
 
 
 @check("T5.12", title="wait4 gives one's own children; orphans go to the first process; errors",
-       points=6, exercise="5.4", debug_at="wait_for_child",
+       points=6, exercise="5.4", debug_at="sys_wait4",
        hint="find_child: child->parent == current_process; wait_for_child: -ECHILD if no child is "
             "such as asked for; -EFAULT comes after process_free")
 def test_whose(lab: Lab) -> None:
@@ -267,7 +267,7 @@ def test_whose(lab: Lab) -> None:
 
 
 @check("T5.13", title="Before the stack is switched, all that the processor uses is the next one's",
-       points=6, exercise="5.5", debug_at="switch_to",
+       points=6, exercise="5.5", debug_at="switch_stacks",
        hint="switch_to in scheduler.c: CR3, TSS.rsp0 (set_kernel_stack), percpu.kernel_rsp, "
             "percpu.frame, load_user_state, current_process and its state; and what is current's "
             "is kept before")
@@ -281,7 +281,7 @@ def test_switch(lab: Lab) -> None:
 
 
 @check("T5.14", title="Processes take turns, and find everything as they left it", points=4,
-       exercise="5.5", debug_at="switch_to",
+       exercise="5.5", debug_at="switch_stacks",
        hint="switch_to: keep what is in the processor (save_user_state, percpu.kernel_rsp, "
             "percpu.frame) in the process that is left, each time: it may have changed since")
 def test_turns(lab: Lab) -> None:
@@ -372,7 +372,7 @@ def test_killed(lab: Lab) -> None:
 
 
 @check("T5.19", title="execve makes another program of a process, and nothing of the old one stays",
-       points=6, exercise="5.7", debug_at="replace_image",
+       points=6, exercise="5.7", debug_at="sys_execve",
        hint="replace_image in exec.c: image_create, then CR3, then address_space_destroy of the "
             "old root, then the frame of the request; enter_image. `map` and `x/20gx $rsp` in gdb")
 def test_exec(lab: Lab) -> None:
@@ -393,7 +393,7 @@ def test_exec(lab: Lab) -> None:
 
 
 @check("T5.20", title="An execve that fails leaves its caller whole", points=5, exercise="5.7",
-       debug_at="replace_image",
+       debug_at="sys_execve",
        hint="replace_image in exec.c: nothing of the old image may be touched before image_create "
             "has worked; its error goes through errno_for")
 def test_exec_fails(lab: Lab) -> None:
@@ -432,7 +432,7 @@ def test_shell(lab: Lab) -> None:
 
 
 @check("T5.22", title="A program executed by a child leaves its parent's memory alone", points=2,
-       exercise="5.7", debug_at="replace_image",
+       exercise="5.7", debug_at="sys_execve",
        hint="replace_image destroys the address space of the process that runs; frames that are "
             "shared with its parent only lose one of their places (user_frame_release)")
 def test_exec_after_fork(lab: Lab) -> None:

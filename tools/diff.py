@@ -115,6 +115,8 @@ def submission_diff(number: int, against: Path, printer: Printer) -> None:
     lab = tree.lab_directory(ROOT, number)
     is_tree = bool(tree.labs(against))
     theirs = tree.lab_directory(against, number) if is_tree else against
+    if not any((theirs / path.name).exists() for path in lab.iterdir()):
+        raise OSError(f"{against} is neither a tree with labs nor a copy of {lab.name}")
     pairs = [(lab, theirs)]
     if is_tree and (against / COMMON).is_dir():
         pairs.append((ROOT / COMMON, against / COMMON))

@@ -250,10 +250,9 @@ class Machine:
             stop = self.session.run(limits)
             if stop.ending != Ending.BREAKPOINT:
                 return stop
+            self._debug_here(stop.address)
             if stop.address in self._actions:
                 self._actions[stop.address]()
-            if self._debug_at is not None and stop.address == self.address(self._debug_at):
-                self._hand_over()
             ours = stop.address in self._actions or stop.address in self._instead
             if stop.address in targets or not ours:
                 return stop
@@ -266,8 +265,10 @@ class Machine:
         for address in addresses:
             self.session.remove(address)
 
-    def _hand_over(self) -> None:
-        assert self._debug_at is not None
+    def _debug_here(self, address: int) -> None:
+        """If a person wants to look at the function that begins here: the machine is theirs."""
+        if self._debug_at is None or address != self.address(self._debug_at):
+            return
         machine = HandOver(self, self._debug_at)
         machine.begin()
         raise machine
@@ -359,6 +360,7 @@ class Machine:
         self.set_regs(rsp=stack, rip=self.address(function), rflags=before.rflags & ~0x400,
                       **dict(zip(("rdi", "rsi", "rdx", "rcx", "r8", "r9"),
                                  (each % WORD for each in arguments), strict=False)))
+        self._debug_here(self.address(function))
         while True:  # the place of return may be passed by the function itself: look at RSP
             self.run_to(before.rip, limits=limits)
             after = self.regs
