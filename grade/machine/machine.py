@@ -244,6 +244,8 @@ class Machine:
         return classify(self, stop, goal, talks)
 
     def _run(self, targets: Sequence[int], limits: Limits | None) -> Stop:
+        if self._debug_at is not None:
+            self._debug_here(self.regs.rip)  # a check may have put it there
         while True:
             while self._replaced():
                 pass
@@ -360,7 +362,6 @@ class Machine:
         self.set_regs(rsp=stack, rip=self.address(function), rflags=before.rflags & ~0x400,
                       **dict(zip(("rdi", "rsi", "rdx", "rcx", "r8", "r9"),
                                  (each % WORD for each in arguments), strict=False)))
-        self._debug_here(self.address(function))
         while True:  # the place of return may be passed by the function itself: look at RSP
             self.run_to(before.rip, limits=limits)
             after = self.regs
