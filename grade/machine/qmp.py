@@ -20,6 +20,8 @@ TABLE = re.compile(r"^(GDT|IDT)= *([0-9a-f]+) ([0-9a-f]+)", re.M)
 SEGMENT = re.compile(r"^(LDT|TR) *= *([0-9a-f]+) ([0-9a-f]+) ([0-9a-f]+) ([0-9a-f]+)", re.M)
 FLAGS = re.compile(r"\b[ER]FL=([0-9a-f]+)")
 BYTE = re.compile(r"0x([0-9a-f]{2})\b")
+CODE = re.compile(r"^CS =[0-9a-f]+ ([0-9a-f]+)", re.M)
+CONTROL = re.compile(r"\bCR0=([0-9a-f]+)")
 
 
 class QmpError(Exception):
@@ -55,6 +57,12 @@ class SystemRegisters:
     halted: bool
     rflags: int
     ring: int
+    flat: bool  # protected mode or long mode, and code begins at 0: RIP is a linear address
+
+
+def _flat(text: str) -> bool:
+    code, control = CODE.search(text), CONTROL.search(text)
+    return bool(code and control and int(code[1], 16) == 0 and int(control[1], 16) & 1)
 
 
 class Qmp:
@@ -123,7 +131,7 @@ class Qmp:
         flags = FLAGS.search(text)
         return SystemRegisters(tables["GDT"], tables["IDT"], segments["TR"], segments["LDT"],
                                "HLT=1" in text, int(flags[1], 16) if flags else 0,
-                               0 if "CPL=0" in text else 3)
+                               0 if "CPL=0" in text else 3, _flat(text))
 
     def next_code(self, size: int) -> bytes:
         """What the processor is about to execute; nothing if it cannot be read."""

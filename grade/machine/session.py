@@ -232,7 +232,7 @@ class Patience:
             return False
         self._last_look = cpu
         state = self._session.qmp.system_registers()
-        return state.ring == 0 and not state.rflags & INTERRUPTS_ON \
+        return state.flat and state.ring == 0 and not state.rflags & INTERRUPTS_ON \
             and self._session.qmp.next_code(len(JUMP_TO_ITSELF)) == JUMP_TO_ITSELF
 
     def _halted_for_good(self, quiet: float) -> bool:
