@@ -28,7 +28,7 @@ from grade.outcome import equal, expect
             "show all that hangs below: the whole image. pti.rst in Linux's "
             "Documentation/arch/x86")
 def test_chain(lab: Lab) -> None:
-    """K-06, K-07, E9 to E11: every entry of every table on the way, and each bit."""
+    """K-01, K-06, K-07, E9 to E11: every entry of every table on the way, and each bit."""
     with boot(lab) as m:
         m.run_to("entry_area_create")
         place, back, kernels = m.regs.rdi, m.u64(m.regs.rsp), area.all_tables(m)
@@ -156,7 +156,8 @@ def test_validate_kernel_half(lab: Lab) -> None:
             "is kept in percpu.scratch; seven words come in, five go out, in which order? From "
             "ring 0 nothing is to be exchanged")
 def test_vectors(lab: Lab) -> None:
-    """K-13, E13: what the processor does is done by the grader, with a state that is all random."""
+    """K-08, K-09, K-13, E13: what the processor does is done by the grader, with a state that is all
+    random. There are no hooks in C: the tables are switched in assembly."""
     with guest.guest(lab) as visitor:
         m = visitor.m
         m.on("entry_leave", lambda: doors.interrupts_off(m))
