@@ -156,8 +156,8 @@ def test_validate_kernel_half(lab: Lab) -> None:
             "is kept in percpu.scratch; seven words come in, five go out, in which order? From "
             "ring 0 nothing is to be exchanged")
 def test_vectors(lab: Lab) -> None:
-    """K-08, K-09, K-13, E13: what the processor does is done by the grader, with a state that is all
-    random. There are no hooks in C: the tables are switched in assembly."""
+    """K-08, K-09, K-13, E13: what the processor does is done by the grader, with a state that is
+    all random. There are no hooks in C: the tables are switched in assembly."""
     with guest.guest(lab) as visitor:
         m = visitor.m
         m.on("entry_leave", lambda: doors.interrupts_off(m))
