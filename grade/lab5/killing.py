@@ -15,6 +15,7 @@ from grade.outcome import equal, expect
 READ, WRITE, CLOSE, PIPE, YIELD, NANOSLEEP, FORK, WAIT4, KILL = 0, 1, 3, 22, 24, 35, 57, 61, 62
 SIGPIPE = 13
 MUCH = PAGE + 1000  # more than a pipe holds
+LONGEST = 50  # turns for a write of so much
 A_YEAR = struct.pack("<qq", 365 * 24 * 3600, 0)
 WORD = 1 << 64
 WAYS = ("syscall", "int80")
@@ -69,6 +70,14 @@ class Scene:
                "no instruction of its program is executed any more, and its parent goes on",
                "who is killed ends in the kernel: when its turn comes, by end_if_killed, or where "
                "it stands, by process_kill")
+
+    def let_sleep(self, child: Process) -> None:
+        """Yield until it sleeps: a long write also gives way between its parts."""
+        for _ in range(LONGEST):
+            if child.state is ProcessState.BLOCKED:
+                return
+            equal(self.ask(YIELD), 0, "sched_yield")
+        expect(False, f"{child} still does not sleep", "it waits for room in a pipe")
 
     def kill(self, victim: Victim) -> None:
         equal(self.ask(KILL, victim.pid, victim.signal), 0, f"kill of a child {victim.where}")
@@ -153,6 +162,8 @@ def _kill_in_call(scene: Scene, where: str, call: tuple[int, ...]) -> None:
         victims.append(_victim(scene, scene.ask(FORK), "whose parent was killed"))
     scene.begin(*call)
     scene.to_parent(f"while a child is {where}")
+    if call[0] == WRITE:
+        scene.let_sleep(victims[0].process)
     for each in reversed(victims):
         scene.kill(each)
     for each in victims:
@@ -190,6 +201,7 @@ def _write_until_reader_goes(scene: Scene, taken: int) -> None:
     equal(scene.ask(CLOSE, reader), 0, "close of the child's end for reading")
     scene.begin(WRITE, writer, data, MUCH)
     scene.to_parent("while a child waits for room in a pipe")
+    scene.let_sleep(child)
     equal(scene.ask(READ, reader, data, taken), taken, "read from a full pipe")
     for end in (reader, writer):
         equal(scene.ask(CLOSE, end), 0, "close")
