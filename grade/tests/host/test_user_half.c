@@ -3,12 +3,13 @@
 
 #include "user_half.c"
 
-static pte_t memory[PTE_ENTRIES] __attribute__((aligned(4096)));
+static pte_t tables[4][PTE_ENTRIES] __attribute__((aligned(4096)));
+static pte_t *const memory = tables[0]; /* one table will do for those that only look */
 static unsigned tables_freed, pages_freed;
 
 void *phys_to_virt(paddr_t address)
 {
-    return memory;
+    return tables[address.raw / PAGE_SIZE % 4];
 }
 
 error_t frame_free(paddr_t frame)
@@ -62,6 +63,7 @@ static void finds_what_is_not_in_the_gap(void)
         struct table table = table_at_root(paddr(0), (struct gap){0, 0});
         while (table.level > 1 && !one_in(3))
             table = table_below(&table, (unsigned)below(table.end));
+        table.entries = memory;
         fill();
         if (!one_in(5))
             table.gap = (struct gap){near(&table), near(&table)};
@@ -82,24 +84,26 @@ static void tables_below_know_the_gap(void)
             vaddr_t towards = one_in(2) ? start : end;
             table = table_below(&table, pte_index(towards, table.level));
         }
+        table.entries = memory;
         fill();
         expect_equal(table.base, table.base & ~(pte_span(2) - 1));
         check_all(&table);
     }
 }
 
+/* A root, a table of each level below it, and seven pages. */
 static void frees_each_once(void)
 {
-    /* One table that leads to itself on all levels: two entries in each, so 2, 4, 8 and 16. */
-    memory[3] = memory[100] = PTE_PRESENT;
-    struct table root = table_at_root(paddr(0), (struct gap){0, 0});
-    struct table level3 = table_below(&root, 3), level2 = table_below(&level3, 3);
-    struct table level1 = table_below(&level2, 3);
-    free_below(&level1);
-    expect_equal(pages_freed, 2);
-    expect_equal(tables_freed, 0);
+    tables[0][3] = 1 * PAGE_SIZE | PTE_PRESENT;
+    tables[1][511] = 2 * PAGE_SIZE | PTE_PRESENT;
+    tables[2][0] = 3 * PAGE_SIZE | PTE_PRESENT;
+    for (unsigned i = 0; i < 7; i++)
+        tables[3][i * 73] = (100 + i) * PAGE_SIZE | PTE_PRESENT;
     user_half_free(paddr(0), (struct gap){0, 0});
-    expect(memory[3] == 0 && memory[100] == 0);
+    expect_equal(pages_freed, 7);
+    expect_equal(tables_freed, 3);
+    for (unsigned i = 0; i < PTE_ENTRIES; i++)
+        expect_equal(tables[0][i], 0);
 }
 
 MAIN(TEST(finds_what_is_not_in_the_gap), TEST(tables_below_know_the_gap), TEST(frees_each_once))
