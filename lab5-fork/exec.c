@@ -1,7 +1,6 @@
 /* exec.c: execve, a new program in an old process. */
 #include "errno.h"
 #include "family_calls.h"
-#include "fork.h"
 #include "frames.h"
 #include "not_written.h"
 #include "percpu.h"

@@ -2,7 +2,6 @@
 #include "int80.h"
 #include "idt.h"
 #include "process.h"
-#include "scheduler.h"
 #include "syscall.h"
 #include "trap.h"
 #include "x86.h"

@@ -13,7 +13,9 @@
 #include "process.h"      /* process_table, current_process, process_find, process_allocate(*) */
 #include "programs.h"     /* programs_baseline(*), programs_run(*), programs_find */
 #include "scheduler.h" /* schedule(*), yield, sleep_on, wakeup, save_user_state, load_user_state */
+#include "tlb.h"       /* tlb_flush_page, switch_address_space */
 #include "user_frames.h" /* user_frame_share, user_frame_release, user_frame_is_shared */
+#include "user_half.h"   /* user_half_free(*) */
 
 /* switch.asm: from one kernel stack to another. (*) */
 void switch_stacks(uint64_t *from, uint64_t to);
