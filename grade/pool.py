@@ -109,10 +109,10 @@ class Pool(Generic[Task, Result]):
         """Collect an ended child. Its group is killed first, while its pid is still its own."""
         with held_signals():
             signal_child(child, signal.SIGKILL)
-            _, status = os.waitpid(child.pid, 0)
             self.selector.unregister(child.pipe)
             os.close(child.pipe)
             del self.children[child.pipe]
+            _, status = os.waitpid(child.pid, 0)
         child.output.seek(0)
         output = child.output.read().decode(errors="replace")
         child.output.close()

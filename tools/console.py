@@ -22,6 +22,7 @@ from pathlib import Path
 ADDRESS = re.compile(rb"\[<([0-9a-f]{16})>\]")
 RIP = re.compile(rb"\brip[ =:]+(?:0x)?([0-9a-f]{16})\b", re.IGNORECASE)
 LONGEST_LINE = 4096
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 Locate = Callable[[int], "str | None"]
 
@@ -106,15 +107,24 @@ def write_all(data: bytes) -> None:
             select.select([], [1], [])
 
 
+def start(command: list[str]) -> subprocess.Popen[bytes]:
+    """QEMU, and our signals still held: who unblocks them has to end it from then on. In between
+    it would run and nobody know its number."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    return subprocess.Popen(command, stdout=subprocess.PIPE,
+                            preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_SETMASK, before))
+
+
 def attend(command: list[str], kernel: Path) -> int:
     """Run QEMU with its standard output on ours until it leaves. Returns its exit status."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, leave)
     annotator = Annotator(addr2line(kernel))
     with terminal_restored():
-        qemu = subprocess.Popen(command, stdout=subprocess.PIPE)
-        assert qemu.stdout is not None
+        qemu = start(command)
         try:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
+            assert qemu.stdout is not None
             while data := os.read(qemu.stdout.fileno(), 65536):
                 write_all(annotator.feed(data))
             return qemu.wait()

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -132,7 +133,7 @@ def test_a_task_cleans_up_when_the_run_is_abandoned(tmp_path: Path) -> None:
 
 def test_an_interrupt_while_a_task_is_collected_ends_the_others(
         tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It comes when a child is no more, and still in the books."""
+    """It comes when one child is no more and its result is not yet read."""
     def work(task: str) -> None:
         (tmp_path / task).write_text(str(os.getpid()))
         if task == "slow":
@@ -142,7 +143,8 @@ def test_an_interrupt_while_a_task_is_collected_ends_the_others(
     def interrupted(pid: int, options: int) -> tuple[int, int]:
         done = waitpid(pid, options)
         monkeypatch.undo()
-        os.kill(os.getpid(), signal.SIGINT)
+        # To this thread: another one, of who runs the tests, holds no signals.
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
         return done
 
     waitpid = os.waitpid
