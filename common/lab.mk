@@ -88,7 +88,8 @@ $(Q)awk '/^%line [0-9]+\+1 / { $$2 = $$2 - 1 "+1" } 1' $@.E > $@.i && rm $@.E
 $(Q)exec 3< $@.i && rm $@.i && $(NASM) $(ASFLAGS) -o $@ /proc/self/fd/3
 endef
 
-INCLUDED := $(BUILD)/flags $(BUILD)/constants.inc $(wildcard $(COMMON)/include/*.inc) $(COMMON)/lab.mk
+INCLUDED := $(BUILD)/flags $(BUILD)/constants.inc $(COMMON)/lab.mk \
+    $(wildcard $(COMMON)/include/*.inc $(ROOT)/$(NAME)/*.inc)
 
 # ---- Programs, from lab 3 on: static files that Linux runs too. Each is made twice, with
 # ---- SYSCALL and with int 0x80.

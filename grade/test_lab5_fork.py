@@ -164,8 +164,9 @@ def test_prepare(lab: Lab) -> None:
        hint="process_fork gives back what it has taken before an error; sys_fork makes -EAGAIN of "
             "no place in the table, -ENOMEM of no memory. `p frames_free()` in gdb counts")
 def test_refused(lab: Lab) -> None:
-    """A-06, T5.5 of the audit: each allocation fails once; MAX_PROCESSES; memory that runs out;
-    numbers that begin again."""
+    """A-05, A-06, T5.5 of the audit: before there is anything; each allocation fails once;
+    MAX_PROCESSES; memory that runs out; numbers that begin again."""
+    forking.check_early(lab)
     with family(lab) as f:
         f.begin()
         forking.skip_user_state(f)

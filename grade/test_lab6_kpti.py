@@ -94,6 +94,7 @@ def test_shadow(lab: Lab) -> None:
         pairs.check_allocation(kernel)
         for _ in range(3):
             pairs.check_made(kernel)
+        pairs.check_scarce(kernel)
 
 
 @check("T6.5", title="kpti_mirror writes what belongs into a shadow, and where it belongs",

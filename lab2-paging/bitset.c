@@ -194,3 +194,18 @@ bool bitset_run(const struct bitset *set, uint64_t length, uint64_t *start)
     }
     return false;
 }
+
+/* Both of a pair lie in one word. */
+bool bitset_pair(const struct bitset *set, uint64_t *start)
+{
+    const uint64_t even = 0x5555555555555555;
+    for (uint64_t from = 0; bitset_next(set, from, start); from = round_down(*start, BITS) + BITS) {
+        uint64_t word = set->words[0][*start / BITS];
+        uint64_t pairs = word & word >> 1 & even;
+        if (pairs != 0) {
+            *start = round_down(*start, BITS) + (uint64_t)__builtin_ctzll(pairs);
+            return true;
+        }
+    }
+    return false;
+}

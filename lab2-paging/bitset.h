@@ -38,4 +38,7 @@ bool bitset_next(const struct bitset *set, uint64_t from, uint64_t *member);
 /* The smallest `start` with all of [start, start + length) in the set; false if there is none. */
 bool bitset_run(const struct bitset *set, uint64_t length, uint64_t *start);
 
+/* The smallest even member whose successor is a member, too; false if there is none. */
+bool bitset_pair(const struct bitset *set, uint64_t *start);
+
 #endif

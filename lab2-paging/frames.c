@@ -209,6 +209,16 @@ error_t frame_free(paddr_t frame)
     /* } solution */
 }
 
+error_t frame_alloc_pair(paddr_t *first)
+{
+    uint64_t start;
+    if (!bitset_pair(&available, &start))
+        return ERROR_NO_FRAMES;
+    bitset_remove(&available, start, start + 2);
+    *first = paddr(start << PAGE_SHIFT);
+    return OK;
+}
+
 uint64_t frames_free(void)
 {
     return available.count;

@@ -20,6 +20,9 @@ error_t frames_init(void);
 error_t frame_alloc(paddr_t *frame);
 error_t frame_alloc_run(uint64_t count, paddr_t *first);
 
+/* Two frames, the first with an even number: lab 6 wants such pairs. Errors and all else as above. */
+error_t frame_alloc_pair(paddr_t *first);
+
 /*
  * Give one frame back, also one of a run. Nothing changes on an error: ERROR_UNALIGNED;
  * ERROR_FOREIGN_FRAME for what the allocator never had to give; ERROR_DOUBLE_FREE.

@@ -10,93 +10,20 @@
 ;       r8 ... r15
 %include "constants.inc"
 %include "not_written.inc"
+%include "registers.inc"
+%include "stubs.inc"
 
 extern trap
 
 section .text progbits alloc exec nowrite align=16
 bits 64
 
-; Vectors with an error code (SDM vol. 3A table 6-1; AMD APM vol. 2 table 8-1 for 29 and 30): bit n
-; stands for vector n.
-%assign HAS_ERROR_CODE 1 << VECTOR_DF | 1 << VECTOR_TS | 1 << VECTOR_NP | 1 << VECTOR_SS | \
-                       1 << VECTOR_GP | 1 << VECTOR_PF | 1 << VECTOR_AC | 1 << VECTOR_CP | \
-                       1 << VECTOR_VC | 1 << VECTOR_SX
-
-; Vectors that may come at any instruction, even between an entry's first and its SWAPGS.
-%assign ANY_TIME 1 << VECTOR_NMI | 1 << VECTOR_DF | 1 << VECTOR_MC
-
-; The body of the stub for vector %1. A vector does not fit into `push byte`: that is signed.
-%macro STUB 1
-  %if %1 >= 32 || (HAS_ERROR_CODE >> %1) & 1 == 0
-        push    qword 0                 ; no error code: keep the frame's shape
-  %endif
-        push    qword %1
-  %if %1 < 32 && (ANY_TIME >> %1) & 1 == 1
-        jmp     isr_any_time
-  %else
-        jmp     isr_common
-  %endif
-%endmacro
-
-%macro PUSH_REGISTERS 0
-        push    rax
-        push    rbx
-        push    rcx
-        push    rdx
-        push    rsi
-        push    rdi
-        push    rbp
-        push    r8
-        push    r9
-        push    r10
-        push    r11
-        push    r12
-        push    r13
-        push    r14
-        push    r15
-%endmacro
-
-%macro POP_REGISTERS_AND_RETURN 0
-        pop     r15
-        pop     r14
-        pop     r13
-        pop     r12
-        pop     r11
-        pop     r10
-        pop     r9
-        pop     r8
-        pop     rbp
-        pop     rdi
-        pop     rsi
-        pop     rdx
-        pop     rcx
-        pop     rbx
-        pop     rax
-        add     rsp, 16                 ; vector and error code
-        iretq
-%endmacro
-
-; What C may rely on: DF clear, AC clear (or SMAP would be off). The frame is 22 * 8 bytes, and the
-; processor aligned RSP before it pushed: so RSP is aligned here.
-%macro CALL_TRAP 0
-        cld
-        clac_if_smap
-        mov     rdi, rsp
-        call    trap
-%endmacro
-
-; CLAC is an invalid opcode where there is no SMAP: clear AC the old way.
-%macro clac_if_smap 0
-        pushfq
-        and     dword [rsp], ~RFLAGS_AC
-        popfq
-%endmacro
-
 CS_OFFSET equ 18 * 8                    ; of cs in struct trap_frame
 
 ; Exercise 4.1 (15 points). GS_BASE is the kernel's in ring 0 and the program's in ring 3: exchange
 ; them on the way in, and again on the way out, if the frame's CS says that the ring was 3. What
 ; trap() does to the frame may not change that ring.
+global isr_common
 isr_common:
         PUSH_REGISTERS
 ; { solution 4.1
@@ -109,7 +36,8 @@ isr_common:
         jz      .to_kernel
         swapgs
 .to_kernel:
-        POP_REGISTERS_AND_RETURN
+        POP_REGISTERS
+        iretq
 ; } solution
 
 ; The same for vectors of ANY_TIME: they can come in ring 0 where GS_BASE is still, or already, the
@@ -131,14 +59,15 @@ isr_any_time:
         jz      .leave
         swapgs
 .leave:
-        POP_REGISTERS_AND_RETURN
+        POP_REGISTERS
+        iretq
 ; } solution
 
 %assign vector 0
 %rep VECTORS
         align   16
 isr_%+vector:
-        STUB    vector
+        STUB    vector, isr_common, isr_any_time
   %assign vector vector + 1
 %endrep
 

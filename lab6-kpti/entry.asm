@@ -11,36 +11,25 @@
 %include "constants.inc"
 %include "not_written.inc"
 %include "registers.inc"
+%include "stubs.inc"
 
 %define IN_ENTRY_AREA 1
 
-extern trap, isr_common, isr_from_user, syscall_entry_inside
+extern trap, isr_common, syscall_entry_inside
 
 section .entry_text progbits alloc exec nowrite align=4096
 bits 64
 
-%assign HAS_ERROR_CODE 1 << VECTOR_DF | 1 << VECTOR_TS | 1 << VECTOR_NP | 1 << VECTOR_SS | \
-                       1 << VECTOR_GP | 1 << VECTOR_PF | 1 << VECTOR_AC | 1 << VECTOR_CP | \
-                       1 << VECTOR_VC | 1 << VECTOR_SX
-%assign ANY_TIME 1 << VECTOR_NMI | 1 << VECTOR_DF | 1 << VECTOR_MC
-
-; The 256 entry points, 16 bytes each: entry_area.c points the gates at them.
+; The 256 entry points, ENTRY_STUB_SIZE bytes each: entry_area.c points the gates at them.
 global entry_stubs
 entry_stubs:
 %assign vector 0
 %rep VECTORS
-        align   16
-  %if vector >= 32 || (HAS_ERROR_CODE >> vector) & 1 == 0
-        push    qword 0
-  %endif
-        push    qword vector
-  %if vector < 32 && (ANY_TIME >> vector) & 1 == 1
-        jmp     entry_any_time
-  %else
-        jmp     entry_common
-  %endif
+        align   ENTRY_STUB_SIZE
+        STUB    vector, entry_common, entry_any_time
   %assign vector vector + 1
 %endrep
+        times   VECTORS * ENTRY_STUB_SIZE - ($ - entry_stubs) int3 ; none is longer, or this fails
 
 ; On the entry stack, or still on the kernel's: vector, error code, RIP, CS, RFLAGS, RSP, SS.
 CS_OFFSET equ 3 * 8
@@ -149,8 +138,15 @@ entry_any_time:
         POP_REGISTERS
         iretq
 
-; Where the ways to ring 3 end in the kernel's code, and how they do without isolation.
+; What comes between, in the kernel's code. From ring 3, after entry_common:
 section .text progbits alloc exec nowrite align=16
+isr_from_user:
+        PUSH_REGISTERS
+        CALL_TRAP
+        POP_REGISTERS
+        jmp     [rel leave_to_user]
+
+; Where the ways to ring 3 end there, and how they do without isolation.
 global leave_plain
 leave_plain:
         swapgs

@@ -8,7 +8,6 @@
 #include "not_written.h"
 #include "paging.h"
 #include "panic.h"
-#include "percpu.h"
 #include "sections.h"
 #include "string.h"
 #include "window.h"
@@ -171,7 +170,7 @@ static void fill_gdt(void)
 static void fill_idt(void)
 {
     for (unsigned vector = 0; vector < VECTORS; vector++) {
-        vaddr_t stub = (vaddr_t)entry_stubs + vector * 16;
+        vaddr_t stub = (vaddr_t)entry_stubs + vector * ENTRY_STUB_SIZE;
         entry_idt[vector] = idt[vector];
         entry_idt[vector].offset_low = (uint16_t)stub;
         entry_idt[vector].offset_middle = (uint16_t)(stub >> 16);

@@ -26,21 +26,9 @@ bool kpti_is_active(void)
     return active;
 }
 
-/* An aligned pair: of any three frames in a row two are one. */
-static error_t allocate_aligned_pair(paddr_t *first)
-{
-    paddr_t three;
-    error_t error = frame_alloc_run(3, &three);
-    if (error != OK)
-        return error;
-    bool aligned = is_aligned(three.raw, 2 * PAGE_SIZE);
-    *first = aligned ? three : paddr_add(three, PAGE_SIZE);
-    return frame_free(aligned ? paddr_add(three, 2 * PAGE_SIZE) : three);
-}
-
 error_t kpti_allocate_pair(paddr_t *root)
 {
-    return active ? allocate_aligned_pair(root) : frame_alloc(root);
+    return active ? frame_alloc_pair(root) : frame_alloc(root);
 }
 
 void kpti_free_pair(paddr_t root)
@@ -132,7 +120,7 @@ static error_t align_kernel_root(void)
     if (is_aligned(kernel_root.raw, 2 * PAGE_SIZE))
         return OK;
     paddr_t pair, old = kernel_root;
-    error_t error = allocate_aligned_pair(&pair);
+    error_t error = frame_alloc_pair(&pair);
     if (error != OK)
         return error;
     memcpy(phys_to_virt(pair), phys_to_virt(old), PAGE_SIZE);

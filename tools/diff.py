@@ -1,7 +1,8 @@
 """What lab n adds to lab n-1, or how a submission differs from the reference: make diff.
 
-A file that a lab takes over as a symlink is the same file, and not shown. Chapters (README.md) are
-new in every lab and only counted.
+A file that a lab takes over as a symlink is the same file, and not shown. One of which little is
+left is better read than compared: between labs it counts as rewritten. Chapters (README.md) are new
+in every lab and only counted.
 """
 
 from __future__ import annotations
@@ -18,22 +19,28 @@ from tools.tree import ROOT
 
 CHAPTER = "README.md"
 COMMON = "common"
+REWRITTEN = 0.6  # the part of a file's lines, before and after, that changed
 COLOURS = {"+": "\033[32m", "-": "\033[31m", "@": "\033[36m"}
 BOLD, PLAIN = "\033[1m", "\033[0m"
 
 
 @dataclass
 class Difference:
-    """Two directories' files by name: only in the second, only in the first, changed."""
+    """Two directories' files by name: only in the second, only in the first, rewritten, changed."""
 
     new: list[Path] = field(default_factory=list)
     gone: list[Path] = field(default_factory=list)
+    rewritten: list[Path] = field(default_factory=list)
     changed: dict[str, list[str]] = field(default_factory=dict)
 
     def count(self, sign: str) -> int:
         """Lines of the changed files that were added ('+') or removed ('-')."""
-        return sum(line.startswith(sign) and not line.startswith(sign * 3)
-                   for lines in self.changed.values() for line in lines)
+        return sum(count(lines, sign) for lines in self.changed.values())
+
+
+def count(lines: list[str], sign: str) -> int:
+    """Lines of a `diff -u` that were added ('+') or removed ('-')."""
+    return sum(line.startswith(sign) for line in lines[2:])
 
 
 def sources(directory: Path) -> dict[str, Path]:
@@ -53,6 +60,15 @@ def compare(before: Path, after: Path, labels: tuple[str, str]) -> Difference:
             if lines:
                 difference.changed[name] = lines
     return difference
+
+
+def set_rewritten_apart(difference: Difference, before: Path, after: Path) -> None:
+    """Of the changed files, those of which little is left."""
+    for name, lines in list(difference.changed.items()):
+        changed = count(lines, "+") + count(lines, "-")
+        if changed > REWRITTEN * (line_count(before / name) + line_count(after / name)):
+            del difference.changed[name]
+            difference.rewritten.append(after / name)
 
 
 def unified(old: Path, new: Path, labels: Iterable[str]) -> list[str]:
@@ -107,6 +123,7 @@ def lab_diff(number: int, printer: Printer) -> None:
         return
     before = tree.lab_directory(ROOT, number - 1)
     difference = compare(before, lab, (before.name, lab.name))
+    set_rewritten_apart(difference, before, lab)
     show(printer, difference, before, lab)
 
 
@@ -128,6 +145,7 @@ def submission_diff(number: int, against: Path, printer: Printer) -> None:
 
 def show(printer: Printer, difference: Difference, before: Path, after: Path) -> None:
     printer.files(f"New in {after.name}:", difference.new, after)
+    printer.files(f"Rewritten in {after.name}:", difference.rewritten, after)
     printer.files(f"No longer in {after.name}:", difference.gone, before)
     printer.changes(difference)
     printer.summary(difference)

@@ -83,6 +83,7 @@
 #define ENTRY_DOUBLE_FAULT_TOP 0xffffffffffffd000
 #define ENTRY_MACHINE_CHECK_TOP 0xfffffffffffff000
 #define ENTRY_PAGES 16
+#define ENTRY_STUB_SIZE 16
 #define PERCPU_SCRATCH 24
 #define PERCPU_CR3_SWITCH 32
 

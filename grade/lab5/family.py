@@ -137,13 +137,14 @@ def stop_deadlocks(machine: Machine) -> None:
 
 
 class Failing:
-    """From when it is armed on, one frame_alloc fails: the `left`-th. Only for a machine in which
-    nobody else stops at frame_alloc."""
+    """From when it is armed on, one frame_alloc fails, or frame_alloc_pair: the `left`-th. Only for
+    a machine in which nobody else stops there."""
 
     def __init__(self, machine: Machine) -> None:
         self.m, self.left = machine, 0
         self.error = error_numbers(machine)["ERROR_NO_FRAMES"]
         machine.on("frame_alloc", self._count)
+        machine.on("frame_alloc_pair", self._count)
 
     def _count(self) -> None:
         self.left -= 1

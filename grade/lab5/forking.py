@@ -5,8 +5,10 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
+from grade.lab import Lab
 from grade.lab5.family import (Failing, Family, Process, ProcessState, after_fork, all_processes)
 from grade.lab5.sharing import user_half
+from grade.lab5.structures import error_numbers
 from grade.machine import MemoryArea, Registers
 from grade.machine.paging import NO_EXECUTE, WRITABLE
 from grade.machine.state import (AC, DF, ID, IF, IOPL, NT, NUMBERS, PAGE, USER_END, State, compare,
@@ -165,6 +167,22 @@ def fork_without_memory(family: Family) -> int:
               f"the process table {when}")
         equal(m.call("processes_alive"), alive, f"processes_alive() {when}")
     raise AssertionError("process_fork takes more than 200 frames")
+
+
+def check_early(lab: Lab) -> None:
+    """Before anything has been set up there are no processes, and none can be made. The table needs
+    no initialization that one could come too early for."""
+    with lab.boot() as m:
+        m.run_to("kmain")
+        place = m.regs.rsp - 128  # machine.call leaves 256 bytes alone
+        before = m.read(place, 8)
+        error = m.call("process_allocate", place) & 0xFFFF_FFFF
+        expect(error != error_numbers(m)["OK"], "process_allocate succeeds before frames_init",
+               "an error: there is no memory for a kernel stack")
+        equal(m.read(place, 8), before, "what it has written as its result")
+        for function in ("processes_alive", "processes_started"):
+            equal(m.call(function) & 0xFFFF_FFFF, 0, f"{function}() after that")
+        equal(m.call("process_find", 1), 0, "process_find(1) when there are no processes")
 
 
 def check_numbers(family: Family) -> None:

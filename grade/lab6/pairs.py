@@ -9,7 +9,7 @@ from typing import Any
 
 from grade.lab import Lab
 from grade.lab6.area import HALF, LAST
-from grade.lab6.state import SHADOW, boot, demand, is_true
+from grade.lab6.state import SHADOW, boot, call_out, demand, error_number, is_true
 from grade.machine import Machine
 from grade.machine.paging import (ACCESSED, NO_EXECUTE, PRESENT, USER, WRITABLE, flags)
 from grade.machine.state import NUMBERS, PAGE, USER_END
@@ -98,6 +98,36 @@ def check_allocation(kernel: Pairs) -> None:
         equal(root % (2 * PAGE), 0, "the lowest 13 bits of a new pair's address")
         taken += [root, root | SHADOW, demand(kernel.m, "frame_alloc")]
     equal(len(set(taken)), len(taken), "the number of frames that are in use for as many purposes")
+
+
+def take_all(kernel: Pairs) -> int:
+    """Allocate every frame there is, in long runs. Returns the longest run's first."""
+    m, longest = kernel.m, 0
+    size = m.call("frames_free")
+    while size:
+        error, first = call_out(m, "frame_alloc_run", size)
+        longest = longest or (0 if error else first)
+        size = size // 2 if error else min(size, m.call("frames_free"))
+    return longest
+
+
+def check_scarce(kernel: Pairs) -> None:
+    """Of memory in pieces, a pair is taken where there is one, and else nothing."""
+    m, rng = kernel.m, kernel.rng
+    base = take_all(kernel) + 2 * PAGE & ~SHADOW
+    for n in range(40):
+        m.call("frame_free", base + 2 * n * PAGE + rng.choice((0, PAGE)))
+    free = m.call("frames_free")
+    error, _ = call_out(m, "kpti_allocate_pair")
+    equal(error, error_number("ERROR_NO_FRAMES"),
+          "what kpti_allocate_pair returns when of each pair one frame is in use")
+    equal(m.call("frames_free"), free, "frames_free() afterwards")
+    pair = base + 2 * rng.randrange(50, 90) * PAGE
+    m.call("frame_free", pair)
+    m.call("frame_free", pair + PAGE)
+    equal(demand(m, "kpti_allocate_pair"), pair,
+          "the new pair's address, when only one pair is free as a whole")
+    equal(m.call("frames_free"), free, "frames_free() afterwards")
 
 
 def check_made(kernel: Pairs) -> None:

@@ -63,6 +63,17 @@ static void expect_run(const struct pair *pair, uint64_t length)
         expect_equal(start, i - length);
 }
 
+static void expect_even_pair(const struct pair *pair)
+{
+    uint64_t expected = 0, start = ~0ULL;
+    while (expected + 1 < pair->limit && !(pair->model[expected] && pair->model[expected + 1]))
+        expected += 2;
+    bool found = bitset_pair(&pair->set, &start);
+    expect_equal(found, expected + 1 < pair->limit);
+    if (found)
+        expect_equal(start, expected);
+}
+
 /* What bitset.h says of the levels: a bit of the next one for each word that is not empty. */
 static void expect_tree(const struct bitset *set)
 {
@@ -103,6 +114,7 @@ static void random_step(struct pair *pair)
     expect_next(pair, place_in(pair->limit));
     expect_next(pair, 0);
     expect_run(pair, 1 + any_number() % (pair->limit + 2));
+    expect_even_pair(pair);
 }
 
 static void random_steps(uint64_t limit, int steps)

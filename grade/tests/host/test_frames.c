@@ -460,6 +460,14 @@ static uint64_t model_run(const uint8_t *is_free, uint64_t limit, uint64_t count
     return SIZE_MAX;
 }
 
+static uint64_t model_pair(const uint8_t *is_free, uint64_t limit)
+{
+    for (uint64_t frame = 0; frame + 1 < limit; frame += 2)
+        if (is_free[frame] && is_free[frame + 1])
+            return frame;
+    return SIZE_MAX;
+}
+
 static void random_calls(void)
 {
     random_map(40, 8 * MIB);
@@ -471,12 +479,15 @@ static void random_calls(void)
         is_free[frames[i]] = 1;
     for (int i = 0; i < 20000; i++) {
         if (one_in(2)) {
-            uint64_t count = one_in(3) ? 1 + any_number() % 40 : 1;
-            uint64_t expected = model_run(is_free, limit, count);
+            bool pair = one_in(4);
+            uint64_t count = pair ? 2 : one_in(3) ? 1 + any_number() % 40 : 1;
+            uint64_t expected = pair ? model_pair(is_free, limit)
+                                     : model_run(is_free, limit, count);
             paddr_t first = paddr(42);
-            attempt("step %d: allocate %" PRIu64, i, count);
-            error_t error = count == 1 && one_in(2) ? frame_alloc(&first)
-                                                    : frame_alloc_run(count, &first);
+            attempt("step %d: allocate %" PRIu64 "%s", i, count, pair ? ", a pair" : "");
+            error_t error = pair                      ? frame_alloc_pair(&first)
+                            : count == 1 && one_in(2) ? frame_alloc(&first)
+                                                      : frame_alloc_run(count, &first);
             expect_equal(error, expected == SIZE_MAX ? ERROR_NO_FRAMES : OK);
             expect_equal(first.raw, expected == SIZE_MAX ? 42 : expected * PAGE_SIZE);
             for (uint64_t frame = expected; error == OK && frame < expected + count; frame++)

@@ -58,7 +58,7 @@ error_t frame_alloc(paddr_t *frame)
     return ERROR_NO_FRAMES;
 }
 
-error_t frame_alloc_run(uint64_t count, paddr_t *first)
+error_t frame_alloc_pair(paddr_t *first)
 {
     return ERROR_NO_FRAMES;
 }

@@ -43,6 +43,22 @@ def test_a_file_that_a_lab_drops_is_listed(fake_tree: Path, monkeypatch: pytest.
     assert "No longer in lab2-paging:" in said and "boot.asm" in said
 
 
+@pytest.mark.parametrize(("after", "rewritten"), [
+    ("int a;\nint b;\nint d;\n", False),
+    ("int x;\nint y;\nint c;\n", True),
+])
+def test_what_is_hardly_the_same_file_is_not_compared(
+        after: str, rewritten: bool, fake_tree: Path, monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str]) -> None:
+    (fake_tree / "lab1-boot/main.c").write_text("int a;\nint b;\nint c;\n")
+    (fake_tree / "lab2-paging/main.c").write_text(after)
+    assert make_diff(monkeypatch, fake_tree, "--lab", "2") == 0
+    said = capsys.readouterr().out
+    assert ("Rewritten in lab2-paging:\n       3  main.c\n" in said) == rewritten
+    assert ("+int d;" in said) != rewritten
+    assert (f"{0 if rewritten else 2} changed lines" in said)
+
+
 def test_lab_1_consists_of_its_files(fake_tree: Path, monkeypatch: pytest.MonkeyPatch,
                                      capsys: pytest.CaptureFixture[str]) -> None:
     assert make_diff(monkeypatch, fake_tree, "--lab", "1") == 0
