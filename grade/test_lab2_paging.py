@@ -288,7 +288,7 @@ def test_random_changes(lab: Lab) -> None:
 @check("T2.12", title="The processor forgets what was unmapped or protected", points=5,
        exercise=("2.4", "2.5"), debug_at="unmap_page",
        hint="The processor keeps translations in its TLB and looks at no table while it has one: "
-            "invlpg makes it forget one page. SDM vol. 3A 4.10.4.1.")
+            "invlpg (tlb_flush_page) makes it forget one page. SDM vol. 3A 4.10.4.1.")
 def test_freshness(lab: Lab) -> None:
     """U-33: on the tables in use, with pages that were used a moment before."""
     with lab.boot(probe=True) as m:

@@ -7,8 +7,8 @@
 #include "print.h"
 #include "sections.h"
 #include "string.h"
+#include "tlb.h"
 #include "window.h"
-#include "x86.h"
 
 #define READ_EXECUTE 0
 #define READ_ONLY PTE_NO_EXECUTE
@@ -138,7 +138,7 @@ error_t kernel_space_init(void)
     if (error == OK)
         error = protect_image_in_window();
     if (error == OK)
-        write_cr3(kernel_root.raw);
+        switch_address_space(kernel_root);
     return error;
     /* } solution */
 }

@@ -9,6 +9,7 @@
 #include "frames.h"
 #include "not_written.h"
 #include "string.h"
+#include "tlb.h"
 #include "window.h"
 #include "x86.h"
 
@@ -59,8 +60,11 @@ error_t translate(paddr_t root, vaddr_t address, paddr_t *physical)
     /* } solution */
 }
 
-/* Exercise 2.4 (15 points), first part. What is in a frame that frame_alloc returns? Anything. */
-error_t ensure_table_present(pte_t *entry, bool user, paddr_t *table)
+/*
+ * Exercise 2.4 (15 points), first part: ensure_table_present, as paging.h says. What is in a frame
+ * that frame_alloc returns? Anything.
+ */
+static error_t make_table_present(pte_t *entry, bool user, paddr_t *table)
 {
     /* { solution 2.4 */
     if (pte_present(*entry) && (*entry & PTE_LARGE) != 0)
@@ -77,6 +81,21 @@ error_t ensure_table_present(pte_t *entry, bool user, paddr_t *table)
     *table = pte_frame(*entry);
     return OK;
     /* } solution */
+}
+
+error_t ensure_table_present(pte_t *entry, bool user, paddr_t *table)
+{
+    error_t error = make_table_present(entry, user, table);
+    table_entry_changed(entry);
+    return error;
+}
+
+/* Give back the table that an entry leads to. */
+static void remove_table(pte_t *entry)
+{
+    frame_free(pte_frame(*entry));
+    *entry = 0;
+    table_entry_changed(entry);
 }
 
 static bool table_is_empty(paddr_t table)
@@ -96,9 +115,9 @@ static unsigned highest_given_back(vaddr_t address)
 
 /*
  * Exercise 2.5 (15 points), first part. Give back the tables on the way to `address` that are
- * empty, from the lowest up; an entry that led to one becomes 0. The tables that entries above
- * level `top` lead to stay, and the root. Does nothing if the tables have members. The processor
- * caches tables too (SDM vol. 3A 4.10.3), so in the end forget what it knows about the address.
+ * empty, from the lowest up (remove_table). The tables that entries above level `top` lead to stay,
+ * and the root. Does nothing if the tables have members. The processor caches tables too (SDM vol.
+ * 3A 4.10.3), so in the end forget what it knows about the address (tlb_flush_page).
  */
 static void free_empty_tables(paddr_t root, vaddr_t address, unsigned top)
 {
@@ -111,11 +130,9 @@ static void free_empty_tables(paddr_t root, vaddr_t address, unsigned top)
             break;
         table = pte_frame(*path[level]);
     }
-    for (level++; level <= top && table_is_empty(pte_frame(*path[level])); level++) {
-        frame_free(pte_frame(*path[level]));
-        *path[level] = 0;
-    }
-    invlpg(address);
+    for (level++; level <= top && table_is_empty(pte_frame(*path[level])); level++)
+        remove_table(path[level]);
+    tlb_flush_page(address);
     /* } solution */
 }
 
@@ -244,7 +261,7 @@ static error_t walk_to_page(paddr_t root, vaddr_t address, pte_t **entry)
             return error;
         if (!in_kernel_half(address))
             **entry |= PTE_USER; /* tables permit, pages decide */
-        invlpg(address);         /* one is enough for the whole large page (SDM vol. 3A 4.10.4.1) */
+        tlb_flush_page(address); /* one is enough for the whole large page (SDM vol. 3A 4.10.4.1) */
     }
 }
 
@@ -258,7 +275,7 @@ error_t unmap_page(paddr_t root, vaddr_t address, paddr_t *frame)
         return error;
     *frame = pte_frame(*entry);
     *entry = 0;
-    invlpg(address);
+    tlb_flush_page(address);
     free_empty_tables(root, address, highest_given_back(address));
     return OK;
     /* } solution */
@@ -275,7 +292,7 @@ error_t protect_page(paddr_t root, vaddr_t address, uint64_t flags)
     if (error != OK)
         return error;
     *entry = pte_frame(*entry).raw | flags | PTE_PRESENT;
-    invlpg(address);
+    tlb_flush_page(address);
     return OK;
     /* } solution */
 }

@@ -6,8 +6,8 @@
 #include "panic.h"
 #include "print.h"
 #include "programs.h"
+#include "tlb.h"
 #include "usermode.h"
-#include "x86.h"
 
 struct process *current_process;
 uint64_t user_fs_base;
@@ -52,7 +52,7 @@ void process_run(struct process *process)
     current_process = process;
     user_fs_base = process->fs_base;
     set_kernel_stack(process->kernel_stack.top);
-    write_cr3(process->root.raw);
+    switch_address_space(process->root);
     kprintf("[USERMODE] Entering Ring 3: entry=%#lx stack=%#lx\n", process->entry,
             process->stack_pointer);
     enter_usermode(process->entry, process->stack_pointer, USER_CS, USER_SS);

@@ -8,8 +8,8 @@
 #include "process.h"
 #include "sections.h"
 #include "string.h"
+#include "tlb.h"
 #include "window.h"
-#include "x86.h"
 
 #define LINE_LIMIT 256
 #define ARGUMENT_LIMIT 16
@@ -91,7 +91,7 @@ static void __attribute__((noreturn, used)) clear_up(void)
 void programs_done(void)
 {
     extern struct kernel_stack boot_stack;
-    write_cr3(kernel_root.raw);
+    switch_address_space(kernel_root);
     current_process = NULL;
     __asm__ volatile("movq %0, %%rsp\n\txorl %%ebp, %%ebp\n\tcall clear_up"
                      :

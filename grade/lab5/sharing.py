@@ -249,7 +249,7 @@ def check_freshness(family: Family, root: int, va: int) -> None:
     family.m.phys.set_u64(old, family.rng.getrandbits(64))
     equal(load(family, va), family.m.phys.u64(page(family, root, va).frame),
           f"what the program reads at {va:#x} after copy_on_write",
-          "the TLB still holds the old frame: invlpg")
+          "the TLB still holds the old frame: tlb_flush_page")
 
 
 def refuses(family: Family, root: int) -> None:

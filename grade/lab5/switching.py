@@ -93,7 +93,7 @@ class Stage:
         process = own.process
         equal(variable(m, "current_process"), process.address, f"{where}: current_process")
         equal(process.state.name, ProcessState.RUNNING.name, f"{where}: the state of {process}")
-        equal(regs.cr3, own.root, f"{where}: CR3", "write_cr3(next->root.raw)")
+        equal(regs.cr3, own.root, f"{where}: CR3", "switch_address_space(next->root)")
         equal(variable(m, "cpu_tss", NUMBERS["TSS_RSP0"]), own.kernel_rsp, f"{where}: TSS.rsp0",
               "interrupts from ring 3 begin there: set_kernel_stack")
         equal(variable(m, "percpu", KERNEL_RSP), own.kernel_rsp, f"{where}: percpu.kernel_rsp",
