@@ -111,8 +111,8 @@ def test_mirror(lab: Lab) -> None:
 @check("T6.6", title="Every shadow follows its table while pages come and go; pairs are given back",
        points=6, exercise="6.2", debug_at="kpti_mirror",
        hint="an entry of level 4 is written when a far address is mapped first "
-            "(ensure_table_present) and when the last page below it goes (remove_table): both say so "
-            "by table_entry_changed, which is kpti_mirror, and that must write zeroes too")
+            "(ensure_table_present) and when the last page below it goes (remove_table). Both say "
+            "so by table_entry_changed, which is kpti_mirror; that must write zeroes too")
 def test_shadows_live(lab: Lab) -> None:
     """E14, E15, T6.4 and T6.5 of the audit: random pages in four spaces, copies of them, an end."""
     with pairs.pairs(lab) as kernel:
