@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from grade.check import check
 from grade.lab import Lab
-from grade.lab5 import (children, executing, forking, killing, services, sharing, switching,
+from grade.lab5 import (children, executing, forking, killing, pipes, services, sharing, switching,
                         userstate, waiting)
 from grade.lab5.children import Twins
 from grade.lab5.family import Failing, family, stop_deadlocks, watch_queue
@@ -420,7 +420,8 @@ def test_shell(lab: Lab) -> None:
         services.check_files(f)
         services.check_sleep(f)
         services.check_kill(f)
-        killing.check_broken_pipes(f)
+        pipes.check_broken_pipes(f)
+        pipes.check_pieces(f)
     run = children.make(lab.rng, services.PIPES)
     with lab.boot(modules=[run.module]) as m:
         stop_deadlocks(m)

@@ -12,7 +12,7 @@
 #include "x86.h"
 
 #define OPEN_FILES 1024
-#define CHUNK 256
+#define CHUNK PIPE_BUF         /* what is moved at a time */
 #define COUNT_LIMIT 0x7ffff000 /* what Linux reads or writes at most in one call */
 
 enum file_kind { FILE_CLOSED, FILE_CONSOLE, FILE_PIPE_READ, FILE_PIPE_WRITE };

@@ -55,21 +55,21 @@ void pipe_close_writer(struct pipe *pipe)
     end_gone(pipe);
 }
 
+static uint64_t room(const struct pipe *pipe)
+{
+    return BUFFER - (pipe->written - pipe->taken);
+}
+
 void pipe_write(struct pipe *pipe, const char *data, uint64_t size)
 {
-    uint64_t done = 0;
     cli();
-    while (done < size) {
-        if (!pipe->has_reader)
-            process_kill(SIGPIPE);
-        if (pipe->written - pipe->taken == BUFFER) {
-            sleep_on(pipe);
-            continue;
-        }
-        pipe->buffer[pipe->written++ % BUFFER] = data[done++];
-        if (done == size || pipe->written - pipe->taken == BUFFER)
-            wakeup(pipe);
-    }
+    while (pipe->has_reader && room(pipe) < size)
+        sleep_on(pipe);
+    if (!pipe->has_reader)
+        process_kill(SIGPIPE);
+    for (uint64_t i = 0; i < size; i++)
+        pipe->buffer[pipe->written++ % BUFFER] = data[i];
+    wakeup(pipe);
     sti();
 }
 

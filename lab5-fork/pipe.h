@@ -4,6 +4,9 @@
 
 #include "types.h"
 
+/* A write of up to so much is one piece in the pipe, with nothing of others between (POSIX). */
+#define PIPE_BUF 512
+
 struct pipe;
 
 /* A pipe with one reader and one writer; NULL if there is no memory. */
@@ -14,7 +17,7 @@ void pipe_destroy(struct pipe *pipe);
 void pipe_close_reader(struct pipe *pipe);
 void pipe_close_writer(struct pipe *pipe);
 
-/* Write all of it, waiting for room. Without a reader the writer is ended by SIGPIPE. */
+/* Write at most PIPE_BUF bytes when there is room. Without a reader SIGPIPE ends the writer. */
 void pipe_write(struct pipe *pipe, const char *data, uint64_t size);
 
 /* Read what is there, waiting for the first byte: how much; 0 if there is none and no writer. */

@@ -170,44 +170,6 @@ def _kill_in_call(scene: Scene, where: str, call: tuple[int, ...]) -> None:
         scene.wait_for(each)
 
 
-# ---- Pipes that nobody reads from --------------------------------------------------------------
-
-
-def check_broken_pipes(family: Family) -> None:
-    """As on Linux: SIGPIPE, at once or when the reader goes in the middle; for no byte, nothing."""
-    stop_deadlocks(family.m)
-    for by in WAYS:
-        scene = Scene(family, by)
-        _write_without_reader(scene)
-        for taken in (0, 100):
-            _write_until_reader_goes(scene, taken)
-
-
-def _write_without_reader(scene: Scene) -> None:
-    pid, data = scene.ask(FORK), scene.f.program.data
-    child = scene.to_child(pid)
-    reader, writer = scene.pipe()
-    equal(scene.ask(CLOSE, reader), 0, "close of the only end for reading")
-    equal(scene.ask(WRITE, writer, data, 0), 0, "write of no byte to a pipe that nobody can read")
-    scene.begin(WRITE, writer, data, 1)
-    scene.to_parent("after a write to a pipe that nobody can read")
-    scene.wait_for(Victim(child, pid, SIGPIPE, "that wrote to a pipe that nobody can read"))
-
-
-def _write_until_reader_goes(scene: Scene, taken: int) -> None:
-    reader, writer = scene.pipe()
-    pid, data = scene.ask(FORK), scene.f.program.data
-    child = scene.to_child(pid)
-    equal(scene.ask(CLOSE, reader), 0, "close of the child's end for reading")
-    scene.begin(WRITE, writer, data, MUCH)
-    scene.to_parent("while a child waits for room in a pipe")
-    scene.let_sleep(child)
-    equal(scene.ask(READ, reader, data, taken), taken, "read from a full pipe")
-    for end in (reader, writer):
-        equal(scene.ask(CLOSE, end), 0, "close")
-    scene.wait_for(Victim(child, pid, SIGPIPE, "that had written a part when the reader closed"))
-
-
 # ---- When the first process has ended ----------------------------------------------------------
 
 

@@ -26,7 +26,8 @@ static void attempt(const char *what, long pid, long signal)
 
 MAIN
 {
-    int ends[2];
+    int ends[2], life[2];
+    char byte;
     attempt("signal -1", getpid(), -1);
     attempt("signal 65", getpid(), 65);
     attempt("signal 2^31 - 1", getpid(), INT32_MAX);
@@ -34,6 +35,7 @@ MAIN
     attempt("signal 0, to us", getpid(), 0);
     attempt("signal 0, to our parent", system_call(SYS_getppid), 0);
     pipe(ends);
+    pipe(life);
     int child = fork();
     if (child == 0) {
         await(ends);
@@ -43,7 +45,8 @@ MAIN
     attempt("nobody", INT32_MAX, SIGKILL);
     attempt("signal 65, to nobody", INT32_MAX, 65);
     release(ends);
-    rest(50); /* until it has ended */
+    close(life[1]);
+    read(life[0], &byte, 1); /* until it has ended */
     attempt("a zombie", child, SIGKILL);
     attempt("a zombie, signal 0", child, 0);
     ended("child", child);

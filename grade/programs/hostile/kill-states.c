@@ -15,15 +15,13 @@
  */
 #include "shared/hostile.h"
 
-static int traces[2], empty[2], full[2], alive[2], go[2];
+static int traces[2], empty[2], full[2], alive[2], born[2], go[2];
 static char much[3 * 65536];
 
 static void leave_trace(void)
 {
     write(traces[1], "x", 1);
 }
-
-static void be_new(void) {}
 
 static void compute(void)
 {
@@ -57,6 +55,7 @@ static void wait_for_child(void)
 {
     int pid = fork();
     if (pid == 0) {
+        release(born);
         await(go);
         release(alive);
         exit(0);
@@ -64,7 +63,20 @@ static void wait_for_child(void)
     wait4(pid, NULL, 0);
 }
 
-static void attempt(const char *what, void (*act)(void), int milliseconds)
+static void a_moment(void)
+{
+    rest(30);
+}
+
+static void until_born(void)
+{
+    await(born);
+}
+
+static void at_once(void) {}
+
+/* Have a child that does this, wait like that, and kill it. */
+static void attempt(const char *what, void (*act)(void), void (*wait)(void))
 {
     int pid = fork();
     if (pid == 0) {
@@ -72,8 +84,7 @@ static void attempt(const char *what, void (*act)(void), int milliseconds)
         leave_trace();
         exit(1);
     }
-    if (milliseconds > 0)
-        rest(milliseconds);
+    wait();
     system_call(SYS_kill, pid, SIGKILL);
     ended(what, pid);
 }
@@ -85,14 +96,15 @@ MAIN
     pipe(empty);
     pipe(full);
     pipe(alive);
+    pipe(born);
     pipe(go);
-    attempt("new", be_new, 0);
-    attempt("computing", compute, 30);
-    attempt("yielding", give_way, 30);
-    attempt("asleep", sleep_long, 30);
-    attempt("reading", read_nothing, 30);
-    attempt("writing", write_much, 30);
-    attempt("waiting", wait_for_child, 30);
+    attempt("new", compute, at_once); /* unless a tick comes in between */
+    attempt("computing", compute, a_moment);
+    attempt("yielding", give_way, a_moment);
+    attempt("asleep", sleep_long, a_moment);
+    attempt("reading", read_nothing, a_moment);
+    attempt("writing", write_much, a_moment);
+    attempt("waiting", wait_for_child, until_born);
     release(go);
     await(alive);
     print("the orphan is alive\n");

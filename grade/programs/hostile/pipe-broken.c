@@ -13,16 +13,18 @@ static char much[3 * 65536]; /* more than a pipe holds, here and on Linux */
 
 MAIN
 {
-    int ends[2];
+    int ends[2], closed[2];
     pipe(ends);
+    pipe(closed);
     int pid = fork();
     if (pid == 0) {
         close(ends[0]);
-        rest(30); /* until our parent has closed its own */
+        await(closed);
         write(ends[1], "x", 1);
         exit(0);
     }
     close(ends[0]);
+    release(closed);
     ended("a child", pid);
     close(ends[1]);
 

@@ -1,0 +1,122 @@
+"""Writers of pipes: those that nobody reads from, and those that must not come between others."""
+
+from __future__ import annotations
+
+from grade.lab5.family import Family, Process, ProcessState, running, stop_deadlocks
+from grade.lab5.killing import CLOSE, FORK, MUCH, READ, SIGPIPE, WAYS, WRITE, YIELD, Scene, Victim
+from grade.outcome import equal, expect
+
+BIT, RECORD, ROOM = 100, 300, 200  # bytes; a record is less than POSIX's least PIPE_BUF, 512
+SIGKILL = 9
+
+
+def check_broken_pipes(family: Family) -> None:
+    """As on Linux: SIGPIPE, at once or when the reader goes in the middle; for no byte, nothing."""
+    stop_deadlocks(family.m)
+    for by in WAYS:
+        scene = Scene(family, by)
+        _write_without_reader(scene)
+        for taken in (0, 100):
+            _write_until_reader_goes(scene, taken)
+
+
+def _write_without_reader(scene: Scene) -> None:
+    pid, data = scene.ask(FORK), scene.f.program.data
+    child = scene.to_child(pid)
+    reader, writer = scene.pipe()
+    equal(scene.ask(CLOSE, reader), 0, "close of the only end for reading")
+    equal(scene.ask(WRITE, writer, data, 0), 0, "write of no byte to a pipe that nobody can read")
+    scene.begin(WRITE, writer, data, 1)
+    scene.to_parent("after a write to a pipe that nobody can read")
+    scene.wait_for(Victim(child, pid, SIGPIPE, "that wrote to a pipe that nobody can read"))
+
+
+def _write_until_reader_goes(scene: Scene, taken: int) -> None:
+    reader, writer = scene.pipe()
+    pid, data = scene.ask(FORK), scene.f.program.data
+    child = scene.to_child(pid)
+    equal(scene.ask(CLOSE, reader), 0, "close of the child's end for reading")
+    scene.begin(WRITE, writer, data, MUCH)
+    scene.to_parent("while a child waits for room in a pipe")
+    scene.let_sleep(child)
+    equal(scene.ask(READ, reader, data, taken), taken, "read from a full pipe")
+    for end in (reader, writer):
+        equal(scene.ask(CLOSE, end), 0, "close")
+    scene.wait_for(Victim(child, pid, SIGPIPE, "that had written a part when the reader closed"))
+
+
+def check_pieces(family: Family) -> None:
+    """A small write is one piece in the pipe: where there is room for a part of it, it waits, and
+    others' bytes that fit come before."""
+    stop_deadlocks(family.m)
+    for by in WAYS:
+        scene = Scene(family, by)
+        rng, data = family.rng, family.program.data
+        reader, writer = scene.pipe()
+        before = rng.randbytes(_how_much(scene, reader, writer) - ROOM)
+        bit, record = rng.randbytes(BIT), rng.randbytes(RECORD)
+        scene.m.write(data, before)
+        equal(scene.ask(WRITE, writer, data, len(before)), len(before), "write to an empty pipe")
+        scene.m.write(data, record + bit)
+        pid = scene.ask(FORK)
+        child = scene.to_child(pid)
+        scene.begin(WRITE, writer, data, RECORD)
+        _until_it_returns_or_sleeps(scene, child)
+        equal(child.state, ProcessState.BLOCKED,
+              f"the state of who writes {RECORD} bytes to a pipe with less room")
+        equal(scene.ask(WRITE, writer, data + RECORD, BIT), BIT,
+              f"a write of {BIT} bytes, for which there is room while another waits for more")
+        wanted = before + bit
+        expect(_read(scene, reader, len(wanted)) == wanted, "the pipe gives something else",
+               "what was written whole, in its order",
+               "a write of up to PIPE_BUF bytes is not mixed with others (POSIX, write)")
+        scene.begin(YIELD)
+        _until_it_returns_or_sleeps(scene, child)
+        equal((running(scene.m), scene.m.regs.rax), (child, RECORD),
+              "who is in ring 3 when there is room, and what its write returns")
+        scene.begin(YIELD)
+        scene.to_parent("after a yield")
+        expect(_read(scene, reader, RECORD) == record, "the pipe gives something else",
+               "the record, in one piece")
+        _end(scene, Victim(child, pid, SIGKILL, "that has written a record"), reader, writer)
+
+
+def _how_much(scene: Scene, reader: int, writer: int) -> int:
+    """How much goes into an empty pipe, but for less than BIT bytes. The pipe is empty again."""
+    pid = scene.ask(FORK)
+    child, written = scene.to_child(pid), -BIT
+    while child.state is not ProcessState.BLOCKED:
+        scene.begin(WRITE, writer, scene.f.program.data, BIT)
+        _until_it_returns_or_sleeps(scene, child)
+        written += BIT
+    victim = Victim(child, pid, SIGKILL, "that has filled a pipe")
+    scene.kill(victim)
+    scene.wait_for(victim)
+    _read(scene, reader, written)
+    return written
+
+
+def _until_it_returns_or_sleeps(scene: Scene, child: Process) -> None:
+    """Go on with a child's system call. On a tick it gives way in the middle."""
+    scene.m.run_to(scene.back)
+    while running(scene.m) != child and child.state is not ProcessState.BLOCKED:
+        scene.begin(YIELD)
+        scene.m.run_to(scene.back)
+
+
+def _read(scene: Scene, reader: int, size: int) -> bytes:
+    """So many bytes, which are there."""
+    data, place = b"", scene.f.program.data + 0x400
+    while len(data) < size:
+        got = scene.ask(READ, reader, place, min(0x100, size - len(data)))
+        expect(got > 0, f"read of a pipe with {size - len(data)} bytes more returns {got}",
+               "some of them")
+        data += scene.m.read(place, got)
+    return data
+
+
+def _end(scene: Scene, victim: Victim, *files: int) -> None:
+    scene.kill(victim)
+    scene.wait_for(victim)
+    for each in files:
+        equal(scene.ask(CLOSE, each), 0, "close")
