@@ -68,13 +68,14 @@ ifneq ($(filter grade,$(MAKECMDGOALS)),)
 MAKEFLAGS += --question
 endif
 endif
-STATUS := build/grade.status
+# Its name is this make's own: somebody else may be grading here.
+STATUS = build/grade.$(shell echo $$PPID).status
 .PHONY: graded
 graded:
-	+@mkdir -p build; $(PYTHON) -m grade; status=$$?; echo $$status > $(STATUS); \
-	    [ $$status -le 1 ] || exit $$status
+	+@mkdir -p build; $(PYTHON) -m grade; status=$$?; \
+	    [ $$status -le 1 ] || exit $$status; echo $$status > $(STATUS)
 grade: graded
-	$(if $(filter-out 0,$(shell cat $(STATUS))),@exit 1)
+	$(if $(filter-out 0,$(shell cat $(STATUS); rm -f $(STATUS))),@exit 1)
 
 ifdef TEST
 debug:
