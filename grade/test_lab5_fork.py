@@ -305,8 +305,9 @@ def test_turns(lab: Lab) -> None:
 
 @check("T5.15", title="enter_forked_child brings every register to ring 3", points=2,
        exercise="5.6", debug_at="enter_forked_child",
-       hint="enter_forked_child in fork.asm: first the five words that IRETQ takes, then SWAPGS, "
-            "then the registers, RDI last: it is the pointer. Step with `si` and `info registers`")
+       hint="enter_forked_child in fork.asm: first the five words that IRETQ takes, then the "
+            "registers, RDI last: it is the pointer; then LEAVE_TO_USER. Step with `si` and `info "
+            "registers`")
 def test_enter(lab: Lab) -> None:
     """U-19, U-20, E29, M12, T5.1 of the audit: all random, flags too."""
     with family(lab) as f:

@@ -9,6 +9,7 @@
 ;       [rsp +  8]  cs          user code, ring 3
 ;       [rsp +  0]  rip         where it starts
 %include "constants.inc"
+%include "leave.inc"
 
 extern user_fs_base
 
@@ -22,13 +23,14 @@ bits 64
 ; kernel.
 global enter_usermode
 enter_usermode:
-        cli                             ; from here on GS is the program's
+        cli                             ; GS is the program's for a moment, and again at the end
         swapgs                          ; before GS is loaded: that clears its base
         mov     ds, ecx
         mov     es, ecx
         xor     eax, eax
         mov     fs, eax
         mov     gs, eax
+        swapgs                          ; and back: the way out needs the kernel's
 
         push    rcx                     ; ss
         push    rsi                     ; rsp
@@ -40,9 +42,9 @@ enter_usermode:
         mov     edx, [rel user_fs_base + 4]
         mov     ecx, MSR_FS_BASE
         wrmsr
-        xor     eax, eax                ; and GS_BASE, which not every processor clears with GS
+        xor     eax, eax                ; and the program's GS base: not every processor clears it
         xor     edx, edx
-        mov     ecx, MSR_GS_BASE
+        mov     ecx, MSR_KERNEL_GS_BASE
         wrmsr
         fxrstor64 [rel clean_fpu_state]
 
@@ -61,7 +63,7 @@ enter_usermode:
         xor     r13d, r13d
         xor     r14d, r14d
         xor     r15d, r15d
-        iretq
+        LEAVE_TO_USER
 
 ; The image that FXRSTOR loads (SDM vol. 1 table 10-2): everything empty and zero, all
 ; floating-point exceptions masked, as the psABI wants it (3.2.1).

@@ -81,7 +81,6 @@ static void enter_image(void)
     yield_if_due();
     percpu.frame = NULL;
     current_process->int80 = NULL;
-    wrmsr(MSR_KERNEL_GS_BASE, 0);
     user_fs_base = 0;
     enter_usermode(current_process->entry, current_process->stack_pointer, USER_CS, USER_SS);
 }

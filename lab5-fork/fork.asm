@@ -1,5 +1,6 @@
 ; fork.asm: a child's first steps.
 %include "constants.inc"
+%include "leave.inc"
 %include "not_written.inc"
 
 extern end_if_killed
@@ -16,9 +17,9 @@ forked_child_starts:
         mov     rdi, rsp
 
 ; Exercise 5.6 (10 points). void enter_forked_child(rdi registers): build IRETQ's frame (see
-; usermode.asm), give GS back to the program, load every register from the struct, the one that
-; points to it last, and leave. The offsets: rip 0, rsp 8, rflags 16, rax 24, rbx 32, rcx 40, rdx
-; 48, rsi 56, rdi 64, rbp 72, r8 80 ... r15 136.
+; usermode.asm), load every register from the struct, the one that points to it last, and leave
+; (leave.inc). The offsets: rip 0, rsp 8, rflags 16, rax 24, rbx 32, rcx 40, rdx 48, rsi 56, rdi 64,
+; rbp 72, r8 80 ... r15 136.
 global enter_forked_child
 enter_forked_child:
 ; { solution 5.6
@@ -27,7 +28,6 @@ enter_forked_child:
         push    qword [rdi + 16]        ; rflags
         push    qword USER_CS
         push    qword [rdi + 0]         ; rip
-        swapgs
         mov     rax, [rdi + 24]
         mov     rbx, [rdi + 32]
         mov     rcx, [rdi + 40]
@@ -43,5 +43,5 @@ enter_forked_child:
         mov     r14, [rdi + 128]
         mov     r15, [rdi + 136]
         mov     rdi, [rdi + 64]
-        iretq
+        LEAVE_TO_USER
 ; } solution
