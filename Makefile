@@ -9,6 +9,10 @@ MAKEFLAGS += --no-print-directory
 
 PYTHON := tools/python
 
+ifneq ($(words $(CURDIR)),1)
+$(error make cannot work in a path with blanks in it: move $(CURDIR))
+endif
+
 # ---- Which lab. A lab is a directory labN-name; without LAB= it is the newest.
 LABS    := $(sort $(wildcard lab[1-9]-*))
 NUMBERS := $(foreach lab,$(LABS),$(patsubst lab%,%,$(firstword $(subst -, ,$(lab)))))

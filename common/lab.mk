@@ -7,6 +7,9 @@
 # A lab is all the C and assembly files of its directory, and those of common/kernel. The
 # project's Makefile has the commands for people.
 
+# A file that has become a symlink is as new as the symlink.
+MAKEFLAGS += -L
+
 # The lab is built where it is, the rest comes from where this file is: so a submission's lab can be
 # built with another tree's common (make -f), which is what the grader does.
 COMMON := $(patsubst %/,%,$(dir $(abspath $(lastword $(MAKEFILE_LIST)))))
@@ -173,12 +176,15 @@ EPOCH := 1700000000
 GUID  := 52756e67-0000-4000-8000-00000000000$(LAB)
 # CMDLINE is the kernel's command line. PROGRAM names files that come along as modules, each under
 # its name without .elf; ARGS are the words behind it.
+HASH := \#
+plain = $(foreach c,' & | ; \ { } < > $$ $(HASH),$(if $(findstring $c,$(ARGS) $(CMDLINE)),\
+    $(error $c in ARGS= or CMDLINE=: GRUB, which reads them, would take it for its own)))
 MODULES := $(foreach file,$(PROGRAM),    module2 /boot/$(notdir $(file)) \
     $(basename $(notdir $(file))) $(ARGS)\n)
 fill_in = sed 's|@CMDLINE@|$(CMDLINE)|; s|@MODULES@|$(MODULES)|' $<
 
 $(BUILD)/grub.cfg: $(COMMON)/grub.cfg FORCE
-	@mkdir -p $(@D)
+	$(plain)@mkdir -p $(@D)
 	@$(fill_in) | cmp -s - $@ || $(fill_in) > $@
 
 $(BUILD)/rung.iso: $(BUILD)/kernel.elf $(BUILD)/grub.cfg $(PROGRAM)
@@ -186,6 +192,7 @@ $(BUILD)/rung.iso: $(BUILD)/kernel.elf $(BUILD)/grub.cfg $(PROGRAM)
 	$(Q)rm -rf $(BUILD)/iso && mkdir -p $(BUILD)/iso/boot/grub
 	$(Q)objcopy --strip-all $(BUILD)/kernel.elf $(BUILD)/iso/boot/kernel.elf
 	$(Q)cp $(BUILD)/grub.cfg $(BUILD)/iso/boot/grub/grub.cfg
+	$(foreach file,$(PROGRAM),$(if $(wildcard $(file)/.),$(error PROGRAM=$(file) is a directory)))
 	$(Q)$(if $(PROGRAM),cp $(PROGRAM) $(BUILD)/iso/boot/)
 	$(Q)SOURCE_DATE_EPOCH=$(EPOCH) grub-mkrescue -o $@ \
 	    --fonts= --themes= --locales= $(BUILD)/iso -- \

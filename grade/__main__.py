@@ -46,6 +46,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         console.print(Text("Interrupted. Nothing is left running.", "red"))
         return INTERRUPTED
+    except BrokenPipeError:  # `make grade | head`: nobody reads any more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    except PermissionError as error:
+        console.print(Text(f"Cannot grade: {error.strerror}: {error.filename}", "red"))
     except Exception:
         console.print(Text("The grader has a bug (this says nothing about your kernel). "
                            "Please report what follows.", "magenta"))

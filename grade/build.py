@@ -96,7 +96,8 @@ def clean_environment() -> dict[str, str]:
     """The environment without what `make grade LAB=2` hands down: LAB would override every
     `LAB := n` of the Makefiles below. English, so that errors can be recognised."""
     dropped = ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "MAKEFILES",
-               "LAB", "TEST", "SEED", "JOBS", "FROM", "CC", "OPT", "BUILD")
+               "LAB", "TEST", "SEED", "JOBS", "FROM", "CC", "OPT", "BUILD",
+               "CMDLINE", "PROGRAM", "ARGS", "V")
     kept = {name: value for name, value in os.environ.items() if name not in dropped}
     return {**kept, "LC_ALL": "C"}
 

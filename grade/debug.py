@@ -97,6 +97,7 @@ def converse(stop: HandOver, check: Check, lab: Lab, console: Console) -> int:
 def gdb_command(stop: HandOver, lab: Lab) -> list[str]:
     """gdb with the kernel's symbols and Rung's own commands, attached."""
     words = ["gdb", "-q", "-ex", "set confirm off", "-ex", "set pagination off",
+             "-ex", "set backtrace limit 64",
              "-ex", f"directory {lab.tree}"]
     if COMMANDS.exists():
         words += ["-ex", f"source {COMMANDS}"]

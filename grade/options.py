@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
+import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -83,6 +84,11 @@ class Options:
         """The labs to grade, after a look at what there is."""
         if not self.tree.is_dir():
             raise CannotGrade(f"FROM={self.source}: no such directory")
+        for path in (self.tree, self.out.absolute()):
+            odd = re.search(r"[\s:%()'\"$&;*<>|`\\?]", str(path))
+            if odd:
+                raise CannotGrade(f"make and the shell cannot work with {odd[0]!r} in a path; "
+                                  f"move {path}")
         there = gradable(self.tree)
         listed = ", ".join(map(str, there)) or "none"
         if self.lab is not None and self.lab not in there:

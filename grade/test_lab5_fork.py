@@ -57,7 +57,7 @@ def test_clone(lab: Lab) -> None:
        points=7, exercise="5.1", debug_at="copy_on_write",
        hint="copy_on_write in cow.c: only an entry of level 1 that is present and PTE_COW; "
             "user_frame_is_shared says whether to copy; PTE_COW goes, PTE_WRITABLE comes; the TLB "
-            "may hold what was there before. In gdb: `map ADDRESS` before and after")
+            "may hold what was there before. In gdb: `rung-walk ADDRESS` before, after")
 def test_copy(lab: Lab) -> None:
     """T5.2: from either side, by ring 3 and by the kernel; read-only pages stay what they are."""
     with family(lab) as f:
@@ -295,9 +295,10 @@ def test_turns(lab: Lab) -> None:
             stage.turn()
             if number % 3:
                 stage.change()
-    with family(lab) as f:
-        f.begin()
-        switching.check_poll(f)
+    for what, call in switching.POLLS.items():
+        with family(lab) as f:
+            f.begin()
+            switching.check_poll(f, what, call)
 
 
 # ---- Exercise 5.6: the child's first steps -----------------------------------------------------

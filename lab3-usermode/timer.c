@@ -1,7 +1,8 @@
 /*
  * timer.c: the 8259A interrupt controllers and the 8254 timer of the PC.
  *
- * The newer local APIC does the same and more. These two are simpler, and still in every machine.
+ * The newer local APIC does the same and more. These two are simpler, and every emulator and nearly
+ * every machine still has them.
  */
 #include "timer.h"
 #include "trap.h"

@@ -46,6 +46,9 @@ enter_usermode:
         xor     edx, edx
         mov     ecx, MSR_KERNEL_GS_BASE
         wrmsr
+        fnclex                          ; AMD's FXRSTOR leaves the addresses of the last x87
+        emms                            ; instruction and its operand as they are, if no exception
+        fild    dword [rel clean_fpu_state] ; is pending (APM vol. 5): be they those of this one
         fxrstor64 [rel clean_fpu_state]
 
         xor     eax, eax

@@ -6,7 +6,8 @@
 
 #define LINE_STATUS (COM1 + 5)
 #define DATA_READY 0x01
-#define NOBODY 0xff /* is what a port reads as that no device answers at */
+#define END_OF_INPUT 4 /* what Ctrl-D sends */
+#define NOBODY 0xff    /* is what a port reads as that no device answers at */
 
 static bool is_ready(void)
 {
@@ -15,14 +16,21 @@ static bool is_ready(void)
 
 uint64_t console_read(char *data, uint64_t size)
 {
+    static bool ended; /* and nobody has been told so yet */
     uint64_t done = 0;
     if (inb(LINE_STATUS) == NOBODY)
         return 0;
     cli();
-    while (!is_ready())
+    while (!ended && !is_ready())
         sleep_until(timer_ticks() + 1);
-    while (done < size && is_ready())
-        data[done++] = (char)inb(COM1);
+    while (!ended && done < size && is_ready()) {
+        char c = (char)inb(COM1);
+        ended = c == END_OF_INPUT;
+        if (!ended)
+            data[done++] = c;
+    }
+    if (done == 0)
+        ended = false;
     sti();
     return done;
 }

@@ -4,7 +4,7 @@
 
 #include "types.h"
 
-/* Read what has been typed, waiting for the first byte: how much. */
+/* Read what has been typed, waiting for the first byte: how much. 0 at Ctrl-D, or without a UART. */
 uint64_t console_read(char *data, uint64_t size);
 
 #endif

@@ -149,6 +149,7 @@ static int64_t sys_execve(vaddr_t path, vaddr_t argv, vaddr_t envp)
     request->used = 0;
     int64_t error = exec(request, frame, path, argv, envp);
     frame_free(frame);
+    give_way(); /* or who asks again and again for what cannot be is hardly ever in ring 3 */
     return error;
 }
 

@@ -24,6 +24,8 @@ static int64_t sys_fork(void)
     error_t error = process_fork(&child);
     if (error == OK)
         make_ready(child);
+    else
+        yield_if_due(); /* or who asks again and again is hardly ever in ring 3 */
     sti();
     if (error == OK)
         return child->pid;

@@ -74,6 +74,7 @@ void load_user_state(const struct user_state *user)
     swapgs();
     wrmsr(MSR_FS_BASE, user->fs_base);
     wrmsr(MSR_KERNEL_GS_BASE, user->gs_base);
+    __asm__ volatile("fnclex; emms; fildl %0" : : "m"(user->fpu)); /* for AMD: see usermode.asm */
     __asm__ volatile("fxrstor64 %0" : : "m"(user->fpu));
     /* } solution */
 }

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import termios
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 ADDRESS = re.compile(rb"\[<([0-9a-f]{16})>\]")
@@ -90,7 +90,8 @@ def terminal_restored() -> Iterator[None]:
     finally:
         if settings is not None:
             os.set_blocking(0, True)
-            termios.tcsetattr(0, termios.TCSANOW, settings)
+            with suppress(termios.error):  # the terminal may be gone
+                termios.tcsetattr(0, termios.TCSANOW, settings)
 
 
 def leave(number: int, _frame: object) -> None:
@@ -115,6 +116,27 @@ def start(command: list[str]) -> subprocess.Popen[bytes]:
                             preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_SETMASK, before))
 
 
+def output(qemu: subprocess.Popen[bytes]) -> Iterator[bytes]:
+    """What QEMU prints. Ends us when the terminal is gone: if that was make's, SIGHUP goes to make
+    alone, and make waits for us."""
+    assert qemu.stdout is not None
+    pipe, poll = qemu.stdout.fileno(), select.poll()
+    poll.register(pipe, select.POLLIN)
+    if os.isatty(0):
+        poll.register(0, 0)  # what is typed is for QEMU
+    while True:
+        ready = dict(poll.poll())
+        if pipe in ready:
+            data = os.read(pipe, 65536)
+            if not data:
+                return
+            yield data
+        elif ready[0] & select.POLLNVAL:  # macOS has no poll for terminals
+            poll.unregister(0)
+        else:
+            leave(signal.SIGHUP, None)
+
+
 def attend(command: list[str], kernel: Path) -> int:
     """Run QEMU with its standard output on ours until it leaves. Returns its exit status."""
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -124,8 +146,7 @@ def attend(command: list[str], kernel: Path) -> int:
         qemu = start(command)
         try:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
-            assert qemu.stdout is not None
-            while data := os.read(qemu.stdout.fileno(), 65536):
+            for data in output(qemu):
                 write_all(annotator.feed(data))
             return qemu.wait()
         finally:

@@ -66,6 +66,8 @@ def uefi(build: Path) -> list[str]:
 def gdb_arguments(lab: str, environment: dict[str, str]) -> list[str]:
     """QEMU waits on a port for gdb. Says what to type there."""
     port = environment.get("GDBPORT") or "1234"
+    if not port.isdecimal() or not 0 < int(port) < 65536:
+        sys.exit(f"GDBPORT={port} is no port: a number from 1 to 65535")
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

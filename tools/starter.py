@@ -235,7 +235,7 @@ def main() -> int:
         tree.lab_directory(ROOT, arguments.lab)
         clear(out)
         make_tree(ROOT, out, arguments.lab, keep)
-    except (StarterError, LookupError) as error:
+    except (StarterError, LookupError, OSError) as error:
         print(f"make starter: {error}", file=sys.stderr)
         return 1
     solved = " (earlier labs are solved)" if arguments.fresh and arguments.lab > 1 else ""

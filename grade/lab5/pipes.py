@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import struct
+
 from grade.lab5.family import Family, Process, ProcessState, running, stop_deadlocks
 from grade.lab5.killing import CLOSE, FORK, MUCH, READ, SIGPIPE, WAYS, WRITE, YIELD, Scene, Victim
 from grade.outcome import equal, expect
 
 BIT, RECORD, ROOM = 100, 300, 200  # bytes; a record is less than POSIX's least PIPE_BUF, 512
+PARTS = 0x300  # where struct iovec lie, behind the data
+WRITEV = 20
 SIGKILL = 9
 
 
@@ -46,11 +50,11 @@ def _write_until_reader_goes(scene: Scene, taken: int) -> None:
 
 
 def check_pieces(family: Family) -> None:
-    """A small write is one piece in the pipe: where there is room for a part of it, it waits, and
-    others' bytes that fit come before."""
+    """A small write is one piece in the pipe, and so is a small writev: where there is room for a
+    part of it, it waits, and others' bytes that fit come before."""
     stop_deadlocks(family.m)
-    for by in WAYS:
-        scene = Scene(family, by)
+    for by, call in zip(WAYS, (WRITE, WRITEV)):
+        scene, what = Scene(family, by), "write" if call == WRITE else "writev"
         rng, data = family.rng, family.program.data
         reader, writer = scene.pipe()
         before = rng.randbytes(_how_much(scene, reader, writer) - ROOM)
@@ -60,16 +64,17 @@ def check_pieces(family: Family) -> None:
         scene.m.write(data, record + bit)
         pid = scene.ask(FORK)
         child = scene.to_child(pid)
-        scene.begin(WRITE, writer, data, RECORD)
+        scene.begin(call, writer, *_record(scene, call))
         _until_it_returns_or_sleeps(scene, child)
         equal(child.state, ProcessState.BLOCKED,
-              f"the state of who writes {RECORD} bytes to a pipe with less room")
+              f"the state of who has called {what} with {RECORD} bytes, for which there is no room")
         equal(scene.ask(WRITE, writer, data + RECORD, BIT), BIT,
               f"a write of {BIT} bytes, for which there is room while another waits for more")
         wanted = before + bit
-        expect(_read(scene, reader, len(wanted)) == wanted, "the pipe gives something else",
-               "what was written whole, in its order",
-               "a write of up to PIPE_BUF bytes is not mixed with others (POSIX, write)")
+        expect(_read(scene, reader, len(wanted)) == wanted,
+               f"a part of what {what} waits to write is in the pipe already",
+               "what others have written there was room for",
+               "up to PIPE_BUF bytes are not mixed with others' (POSIX, write and writev)")
         scene.begin(YIELD)
         _until_it_returns_or_sleeps(scene, child)
         equal((running(scene.m), scene.m.regs.rax), (child, RECORD),
@@ -79,6 +84,16 @@ def check_pieces(family: Family) -> None:
         expect(_read(scene, reader, RECORD) == record, "the pipe gives something else",
                "the record, in one piece")
         _end(scene, Victim(child, pid, SIGKILL, "that has written a record"), reader, writer)
+
+
+def _record(scene: Scene, call: int) -> tuple[int, int]:
+    """The arguments of a write of the record, or of a writev of its two parts."""
+    data = scene.f.program.data
+    if call == WRITE:
+        return data, RECORD
+    parts = struct.pack("<4Q", data, BIT, data + BIT, RECORD - BIT)
+    scene.m.write(data + PARTS, parts)
+    return data + PARTS, 2
 
 
 def _how_much(scene: Scene, reader: int, writer: int) -> int:

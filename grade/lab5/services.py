@@ -15,14 +15,15 @@ READ, WRITE, CLOSE, PIPE, DUP2, NANOSLEEP, KILL, GETPPID = 0, 1, 3, 22, 33, 35, 
 ESRCH, EBADF, EFAULT, EINVAL, EMFILE = -3, -9, -14, -22, -24
 
 TYPED = "hello one two\ncow\nhello | wc\ncrash\nnobody\nfamily\nhello | wc | wc\n" \
-        "family | crash\nexit\n"
+        "family | crash\nwc\nthree\nlines\n\n\4wc\n\4exit\n"
 SHELL: list[Union[str, "re.Pattern[str]"]] = [
     "$ hello one two", "argument: one", "argument: two", "$ cow", "child: 2",
     "parent: still 1, and the child left 7", "$ hello | wc", "1 lines, 49 bytes", "$ crash",
     re.compile(r"\[\d+\] ended by signal 11"), "$ nobody", "nobody: no such program",
     re.compile(r"\[\d+\] status 127"), "$ family", "family: 31 processes", "$ hello | wc | wc",
     "1 lines, 18 bytes", "$ family | crash", re.compile(r"\[\d+\] ended by signal 11"),
-    re.compile(r"\[\d+\] ended by signal 13"), "$ exit",
+    re.compile(r"\[\d+\] ended by signal 13"), "$ wc", "3 lines, 13 bytes", "$ wc",
+    "0 lines, 0 bytes", "$ exit",
     re.compile(r"process \d+ sh: exited with status 0"),
     re.compile(r"processes: \d+; frames: (\d+) free before, \1 after"),
     re.compile(r"Rung lab \d: done")]

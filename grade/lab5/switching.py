@@ -6,6 +6,7 @@ from collections import deque
 
 from grade.lab5 import userstate
 from grade.lab5.family import Family, Process, ProcessState, every_place
+from grade.lab5.structures import error_numbers
 from grade.lab5.userstate import SELECTORS, UserState
 from grade.machine.state import (CALLEE_SAVED, FIXED, IF, LANDING, NUMBERS, RED_ZONE, State, assign,
                                  compare, variable)
@@ -13,8 +14,17 @@ from grade.outcome import equal, expect
 from grade.programs.image import assemble
 
 KERNEL_RSP, FRAME = NUMBERS["PERCPU_KERNEL_RSP"], NUMBERS["PERCPU_FRAME"]
-POLL = "again: mov eax, 61\n mov rdi, -1\n xor esi, esi\n mov edx, 1\n xor r10d, r10d\n" \
-       "syscall\nasked: jmp again"  # wait4(-1, NULL, WNOHANG)
+POLL = "again: mov eax, {}\n mov rdi, {}\n mov esi, {}\n mov edx, {}\n xor r10d, r10d\n" \
+       "syscall\nasked: jmp again"
+FORK, NOWHERE = 57, 0x10
+POLLS = {  # what can be asked again and again, and tells nothing new
+    "wait4(-1, NULL, WNOHANG)": (61, -1, 0, 1),
+    "execve of a name that cannot be read": (59, NOWHERE, 0, 0),
+    "write of memory that is none": (1, 1, NOWHERE, 1),
+    "writev of a list that cannot be read": (20, 1, NOWHERE, 1),
+    "fork, which is refused,": (FORK, 0, 0, 0),
+}
+REFUSE, RET = b"\xb8", b"\xc3"  # mov eax, ...; ret
 LIVE = {"fs_base": "fs_base", "gs_base": "k_gs_base", **{name: name for name in SELECTORS}}
 
 
@@ -135,9 +145,9 @@ class Stage:
         self.arrive(left)
 
 
-def check_poll(family: Family) -> None:
-    """Who asks again and again whether a child has ended gives way to it when its turn is over,
-    though the timer always comes while the kernel is at work: in ring 3 interrupts are off here."""
+def check_poll(family: Family, what: str, call: tuple[int, int, int, int]) -> None:
+    """Who asks again and again for the same gives way when its turn is over, though the timer
+    always comes while the kernel is at work: in ring 3 interrupts are off here."""
     m, ticks = family.m, 0
     family.into_kernel(rflags=FIXED)
     child = family.fork()
@@ -148,14 +158,17 @@ def check_poll(family: Family) -> None:
         nonlocal ticks
         ticks += 1
 
-    code = assemble(POLL, family.program.spare, ["asked"])
+    if call[0] == FORK:
+        m.poke_code(m.sym("process_fork"), REFUSE + error_numbers(m)["ERROR_NO_PROCESS"].to_bytes(
+            4, "little") + RET)
+    code = assemble(POLL.format(*call), family.program.spare, ["asked"])
     m.poke_code(family.program.spare, code.bytes)
     m.on("on_tick", tick)
     family.plant(rip=family.program.spare, rflags=FIXED)
     asked = 0
     while m.run_to(code.labels["asked"], "switch_stacks") != m.sym("switch_stacks"):
         asked += ticks > 0
-        expect(asked < 3, f"a tick has come, {child} is READY, and its parent has asked "
-               f"wait4(-1, NULL, WNOHANG) {asked} times since", "the child's turn",
-               "sys_wait4: yield_if_due before interrupts are on again")
+        expect(asked < 3, f"a tick has come, {child} is READY, and its parent has made "
+               f"{asked} calls since: {what}", "the child's turn",
+               "yield_if_due at the end of the call, or give_way")
     equal(m.regs.rsi, child.get("switch_rsp"), "where switch_stacks goes on")

@@ -186,14 +186,16 @@ class Machine:
 
     # Running
 
-    def run_to(self, *places: Place, limits: Limits | None = None) -> int:
+    def run_to(self, *places: Place, limits: Limits | None = None, goal: str = "") -> int:
         """Let the kernel run until it comes to one of these places (again, if it is there), and
-        return which; anything else that happens is a Failure of the right class."""
+        return which; anything else that happens is a Failure of the right class: it did not reach
+        the goal."""
         targets = [self.address(place) for place in places]
         with self._breakpoints(targets):
             stop = self._run(targets, limits)
         if stop.ending != Ending.BREAKPOINT or stop.address not in targets:
-            raise classify(self, stop, f"the kernel comes to {' or '.join(map(_name, places))}")
+            goal = goal or f"the kernel comes to {' or '.join(map(_name, places))}"
+            raise classify(self, stop, goal)
         return stop.address
 
     def run_to_exit(self, expected: int | None = None, limits: Limits | None = None) -> int:
@@ -363,7 +365,7 @@ class Machine:
                       **dict(zip(("rdi", "rsi", "rdx", "rcx", "r8", "r9"),
                                  (each % WORD for each in arguments), strict=False)))
         while True:  # the place of return may be passed by the function itself: look at RSP
-            self.run_to(before.rip, limits=limits)
+            self.run_to(before.rip, limits=limits, goal=f"{_name(function)} returns")
             after = self.regs
             if after.rsp == stack + 8:
                 break

@@ -107,7 +107,7 @@ static void run(char *line)
         start(line, in, ends[1], ends[0]);
         if (in != 0)
             close(in);
-        if (next != NULL)
+        if (ends[1] != 1) /* else there is no pipe */
             close(ends[1]);
         in = next != NULL ? ends[0] : 0;
     }
@@ -122,7 +122,7 @@ int main(int argc, char **argv, char **envp)
     (void)argv;
     (void)envp;
     char line[LINE];
-    print("Rung's shell. Programs: hello memory crash family cow wc sh; a | b; exit\n");
+    print("Rung's shell. Programs: hello memory crash family cow wc sh; a | b; Ctrl-D; exit\n");
     for (;;) {
         print("$ ");
         if (!read_line(line) || same(line, "exit"))

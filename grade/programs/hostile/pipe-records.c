@@ -1,6 +1,7 @@
 /*
  * pipe-records.c: four processes write records to one pipe, much more than goes in at once, and the
- * youngest of them begins. None may be torn, however little is read at a time.
+ * youngest of them begins; two write each in two parts. None may be torn, however little is read at
+ * a time.
  * Labs: 5
  * Prints: records: 400
  * Prints: torn: 0
@@ -15,13 +16,17 @@
 
 static char record[SIZE];
 
-static void write_records(int fd, char letter)
+static void write_records(int fd, int writer)
 {
+    const uint64_t parts[4] = {(uintptr_t)record, 100, (uintptr_t)record + 100, SIZE - 100};
     for (int i = 0; i < SIZE; i++)
-        record[i] = letter;
-    for (int i = 0; i < RECORDS; i++)
-        if (write(fd, record, SIZE) != SIZE)
+        record[i] = (char)('a' + writer);
+    for (int i = 0; i < RECORDS; i++) {
+        long written = writer % 2 == 0 ? write(fd, record, SIZE)
+                                       : system_call(SYS_writev, (long)fd, parts, 2L);
+        if (written != SIZE)
             exit(1);
+    }
 }
 
 /* Fill `record` from the pipe, in steps that are never a whole one: false at its end. */
@@ -52,7 +57,7 @@ MAIN
     for (int i = 0; i < WRITERS; i++)
         if (fork() == 0) {
             rest(20 * (WRITERS - i));
-            write_records(ends[1], (char)('a' + i));
+            write_records(ends[1], i);
             exit(0);
         }
     close(ends[1]);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import subprocess
 import sys
 import termios
@@ -108,6 +109,25 @@ def test_qemu_does_not_outlive_us(tmp_path: Path) -> None:
         time.sleep(0.01)
     child.terminate()
     assert child.wait(60) == 128 + 15
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid_file.read_text()), 0)
+
+
+def test_qemu_does_not_outlive_the_terminal(tmp_path: Path) -> None:
+    """make leads the session: SIGHUP ends neither us, who do not get it, nor make, who waits."""
+    pid_file = tmp_path / "pid"
+    qemu = ["sh", "-c", f"echo $$ > {pid_file}; exec sleep 600"]
+    (tmp_path / "child.py").write_text(CHILD.format(command=qemu))
+    makefile = tmp_path / "Makefile"
+    makefile.write_text(f"run:\n\t@{sys.executable} {tmp_path}/child.py\n")
+    make, terminal = pty.fork()
+    if make == 0:
+        os.environ["PYTHONPATH"] = str(ROOT)
+        os.execvp("make", ["make", "-f", str(makefile)])
+    while not pid_file.exists() or not pid_file.read_text():
+        time.sleep(0.01)
+    os.close(terminal)
+    os.waitpid(make, 0)
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid_file.read_text()), 0)
 
