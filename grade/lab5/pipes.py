@@ -5,7 +5,8 @@ from __future__ import annotations
 import struct
 
 from grade.lab5.family import Family, Process, ProcessState, running, stop_deadlocks
-from grade.lab5.killing import CLOSE, FORK, MUCH, READ, SIGPIPE, WAYS, WRITE, YIELD, Scene, Victim
+from grade.lab5.killing import (CLOSE, FORK, LONGEST, MUCH, READ, SIGPIPE, WAYS, WRITE, YIELD,
+                                Scene, Victim)
 from grade.outcome import equal, expect
 
 BIT, RECORD, ROOM = 100, 300, 200  # bytes; a record is less than POSIX's least PIPE_BUF, 512
@@ -104,6 +105,8 @@ def _how_much(scene: Scene, reader: int, writer: int) -> int:
         scene.begin(WRITE, writer, scene.f.program.data, BIT)
         _until_it_returns_or_sleeps(scene, child)
         written += BIT
+        expect(written < MUCH, f"{written} bytes are in a pipe, and its writer does not wait",
+               "a pipe holds less than two pages")
     victim = Victim(child, pid, SIGKILL, "that has filled a pipe")
     scene.kill(victim)
     scene.wait_for(victim)
@@ -113,10 +116,12 @@ def _how_much(scene: Scene, reader: int, writer: int) -> int:
 
 def _until_it_returns_or_sleeps(scene: Scene, child: Process) -> None:
     """Go on with a child's system call. On a tick it gives way in the middle."""
-    scene.m.run_to(scene.back)
-    while running(scene.m) != child and child.state is not ProcessState.BLOCKED:
-        scene.begin(YIELD)
+    for _ in range(LONGEST):
         scene.m.run_to(scene.back)
+        if running(scene.m) == child or child.state is ProcessState.BLOCKED:
+            return
+        scene.begin(YIELD)
+    expect(False, f"{child} neither comes back from its system call nor sleeps", "one or the other")
 
 
 def _read(scene: Scene, reader: int, size: int) -> bytes:
