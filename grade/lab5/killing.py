@@ -1,4 +1,4 @@
-"""Processes that are ended by others or for want of a reader, and ends that nobody asks about."""
+"""Processes that are ended by others, and ends that nobody asks about."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from grade.machine.state import FIXED, IF, NUMBERS, PAGE
 from grade.outcome import equal, expect
 
 READ, WRITE, CLOSE, PIPE, YIELD, NANOSLEEP, FORK, WAIT4, KILL = 0, 1, 3, 22, 24, 35, 57, 61, 62
-SIGPIPE = 13
 MUCH = PAGE + 1000  # more than a pipe holds
 LONGEST = 50  # turns for a write of so much
 A_YEAR = struct.pack("<qq", 365 * 24 * 3600, 0)
