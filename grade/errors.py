@@ -15,6 +15,10 @@ class MissingTool(CannotGrade):
         self.tool = tool
 
 
+class BadMachine(CannotGrade):
+    """QEMU, or the computer that it runs on, does not do its part. No kernel brings that about."""
+
+
 class BuildFailed(Exception):
     """The submission does not build, which costs its points: exit status 1."""
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from grade.errors import MissingTool
 from grade.machine.multiboot2 import LOADER_MAGIC
 from grade.machine.session import Ending, Limits, Session, Stop
 from grade.outcome import Failure, Outcome
 
-PATIENCE = Limits(cpu=30.0, wall=120.0, idle=5.0, flood=1 << 30)
+PATIENCE = Limits(cpu=60.0, idle=250, flood=1 << 30)
 PLACES = ("/usr/share/OVMF", "/usr/share/edk2/ovmf", "/usr/share/edk2/x64",
           "/usr/share/edk2-ovmf/x64", "/usr/share/qemu", "/usr/share/ovmf/x64")
 PAIRS = (("OVMF_CODE_4M.fd", "OVMF_VARS_4M.fd"), ("OVMF_CODE.fd", "OVMF_VARS.fd"),
@@ -17,8 +18,13 @@ PAIRS = (("OVMF_CODE_4M.fd", "OVMF_VARS_4M.fd"), ("OVMF_CODE.fd", "OVMF_VARS.fd"
 
 def cdrom(iso: Path) -> list[str]:
     """A drive with the ISO in it."""
-    return ["-drive", f"if=none,id=cd,media=cdrom,readonly=on,format=raw,file={iso}",
+    return ["-drive", f"if=none,id=cd,media=cdrom,readonly=on,format=raw,file={escaped(iso)}",
             "-device", "ide-cd,bus=ide.1,unit=0,drive=cd"]
+
+
+def escaped(path: Path) -> str:
+    """A path inside an option of QEMU's, where a comma would end it."""
+    return str(path).replace(",", ",,")
 
 
 def uefi() -> list[str]:
@@ -28,9 +34,7 @@ def uefi() -> list[str]:
             if (place / code).exists() and (place / variables).exists():
                 return ["-drive", f"if=pflash,format=raw,readonly=on,file={place / code}",
                         "-drive", f"if=pflash,format=raw,snapshot=on,file={place / variables}"]
-    raise Failure(Outcome.MISSING_TOOL, "there is no UEFI firmware (OVMF) on this computer",
-                  "OVMF_CODE and OVMF_VARS, in the package ovmf or edk2-ovmf",
-                  hint="`make setup` installs it")
+    raise MissingTool("UEFI firmware (OVMF: the package ovmf or edk2-ovmf)")
 
 
 def boot_to(session: Session, entry: int) -> None:

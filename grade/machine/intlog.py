@@ -51,6 +51,8 @@ class InterruptLog:
         self.triple_fault = False
         self.last_clash: tuple[int, int] | None = None  # what the triple fault came of
         self.total = 0
+        self.exceptions = 0  # and `int` instructions
+        self.ticks = 0  # the newest interrupts, as far as they found the kernel at one place
         self._partial = b""
         self._served: int | None = None
 
@@ -80,10 +82,18 @@ class InterruptLog:
         vector, error, cs, ip, ss, sp, last = (
             int(match[i], 16) for i in (2, 3, 6, 7, 8, 9, 10))
         self.total += 1
-        self.interrupts.append(Interrupt(
-            number, vector, error, software, vector == self._served, cpl, cs, ip, ss, sp,
-            last if vector == PAGE_FAULT and not software else None))
+        hardware = vector == self._served
         self._served = None
+        self._count(hardware, cpl, ip)
+        self.interrupts.append(Interrupt(
+            number, vector, error, software, hardware, cpl, cs, ip, ss, sp,
+            last if vector == PAGE_FAULT and not software else None))
+
+    def _count(self, hardware: bool, cpl: int, ip: int) -> None:
+        before = self.interrupts[-1] if self.interrupts else None
+        same = before is not None and before.hardware and before.ip == ip
+        self.ticks = self.ticks + 1 if hardware and same and cpl == 0 else 0
+        self.exceptions += not hardware
 
     def _clash(self, old: int, new: int) -> None:
         if old != NONE:

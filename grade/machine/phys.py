@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 import struct
+from collections.abc import Iterator
 
 from grade.outcome import Failure, Outcome
 
@@ -12,6 +13,7 @@ PAGE = 4096
 SPLIT = 3 << 30  # RAM beyond so much continues at 4 GiB: below are devices
 FOUR_GIB = 4 << 30
 PATTERN = 1 << 20
+PIECE = 1 << 16
 
 
 class OutsideRam(Failure):
@@ -66,6 +68,21 @@ class PhysicalMemory:
     def write(self, pa: int, data: bytes) -> None:
         offset = self._offset(pa, len(data))
         self._bytes[offset:offset + len(data)] = data
+
+    def save(self) -> list[bytes]:
+        """All of it as it is now, in pieces. Most of them are the same: those are kept once."""
+        same: dict[bytes, bytes] = {}
+        return [same.setdefault(piece, piece) for _, piece in self._pieces()]
+
+    def restore(self, saved: list[bytes]) -> None:
+        """Write back what has changed since."""
+        for (offset, now), before in zip(self._pieces(), saved):
+            if now != before:
+                self._bytes[offset:offset + PIECE] = before
+
+    def _pieces(self) -> Iterator[tuple[int, bytes]]:
+        return ((offset, self._bytes[offset:offset + PIECE])
+                for offset in range(0, self.size, PIECE))
 
     def table(self, pa: int) -> list[int]:
         """The 512 entries of the page table at pa."""

@@ -11,6 +11,7 @@ import selectors
 from collections.abc import Callable
 
 CHUNK = 1 << 16
+BACKSTOP = 900.0  # seconds without an answer from QEMU: this computer is no place to grade on
 
 
 class Pump:

@@ -15,8 +15,9 @@ import weakref
 from collections.abc import Sequence
 from pathlib import Path
 
+from grade.errors import MissingTool
 from grade.machine.phys import SPLIT, Ram
-from grade.outcome import Failure, Outcome
+from grade.machine.pump import BACKSTOP
 
 PROGRAM = "qemu-system-x86_64"
 EXIT_PORT = 0xF4
@@ -111,7 +112,7 @@ class Qemu:
     def wait(self) -> int:
         """QEMU has hung up: its exit status, negative for a signal."""
         try:
-            return self.process.wait(timeout=2)
+            return self.process.wait(timeout=BACKSTOP)
         except subprocess.TimeoutExpired:
             self.process.kill()
             return self.process.wait()
@@ -139,8 +140,7 @@ def program() -> str:
     """Where QEMU is."""
     found = shutil.which(PROGRAM)
     if not found:
-        raise Failure(Outcome.MISSING_TOOL, f"{PROGRAM} is not installed",
-                      hint="`make setup` installs it")
+        raise MissingTool(PROGRAM)
     return found
 
 

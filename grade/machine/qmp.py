@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import json
 import re
 import socket
@@ -11,10 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from grade.machine.pump import Pump
-from grade.outcome import Failure, Outcome
+from grade.errors import BadMachine
+from grade.machine.pump import BACKSTOP, Pump
 
-PATIENCE = 10.0
 EVENTS_KEPT = 1000
 TABLE = re.compile(r"^(GDT|IDT)= *([0-9a-f]+) ([0-9a-f]+)", re.M)
 SEGMENT = re.compile(r"^(LDT|TR) *= *([0-9a-f]+) ([0-9a-f]+) ([0-9a-f]+) ([0-9a-f]+)", re.M)
@@ -107,14 +107,19 @@ class Qmp:
                        for each in self.events)
         self._wait(seen, event)
 
+    @property
+    def shutdown(self) -> str:
+        """Why the machine has stopped for ever, in QEMU's word, or "" if it has not."""
+        return next((str(each["data"]["reason"]) for each in self.events
+                     if each["event"] == "SHUTDOWN"), "")
+
     def _wait(self, ready: Any, what: str) -> None:
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + BACKSTOP
         while not ready():
             if self._pump.ended(self._socket.fileno()):
                 raise QmpError(f"QEMU hung up during {what}")
             if time.monotonic() > deadline:
-                raise Failure(Outcome.WRONG, f"QEMU does not answer to {what}",
-                              f"an answer within {PATIENCE:.0f} seconds")
+                raise BadMachine(f"QEMU has not answered to {what} for {BACKSTOP:.0f} seconds")
             self._pump.turn(0.1)
 
     def monitor(self, line: str) -> str:
@@ -136,6 +141,11 @@ class Qmp:
     def next_code(self, size: int) -> bytes:
         """What the processor is about to execute; nothing if it cannot be read."""
         return bytes(int(byte, 16) for byte in BYTE.findall(self.monitor(f"x /{size}xb $pc")))
+
+    def quit(self) -> None:
+        """Ask QEMU to end. It may do so before it answers."""
+        with contextlib.suppress(QmpError):
+            self.command("quit")
 
     def close(self) -> None:
         self._pump.remove(self._socket.fileno())

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import enum
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from signal import Signals
 
+from grade.errors import BadMachine
 from grade.machine.console import FLOOD, Console
 from grade.machine.gdbremote import GDB_QUIT, Gdb, HungUp
 from grade.machine.intlog import InterruptLog
-from grade.machine.pump import Pump
+from grade.machine.pump import BACKSTOP, Pump
 from grade.machine.qemu import Qemu
-from grade.machine.qmp import Qmp, QmpError
-from grade.outcome import Failure, Outcome
+from grade.machine.qmp import Qmp, QmpError, SystemRegisters
 
 TICK = 0.02
 INTERRUPTS_ON = 1 << 9
 JUMP_TO_ITSELF = b"\xeb\xfe"
 LOOK_EVERY = 0.2  # seconds of processor time
 LOGGED = "int,cpu_reset"
+FROM_OUTSIDE = (Signals.SIGKILL, Signals.SIGTERM, Signals.SIGINT, Signals.SIGHUP)
 
 
 class Ending(enum.Enum):
@@ -28,8 +29,9 @@ class Ending(enum.Enum):
     BREAKPOINT = "it came to a breakpoint"
     EXIT = "it left through the exit port"
     RESET = "it reset itself"
+    OFF = "it switched itself off"
     SPINNING = "it went on working for too long"
-    LATE = "it took too long"
+    EXCEPTIONS = "it took too many exceptions"
     HALTED = "it sleeps, and nothing will wake it"
     FLOOD = "it flooded the serial port"
     DIED = "QEMU itself failed"
@@ -47,12 +49,13 @@ class Stop:
 
 @dataclass(frozen=True)
 class Limits:
-    """How long to wait, in seconds. Processor time is what QEMU has burned: a loaded computer
-    makes nobody fail."""
+    """How long a run may go on. None of it is time on a clock: a loaded computer makes nobody
+    fail."""
 
-    cpu: float = 3.0
-    wall: float = 60.0
-    idle: float = 1.0  # asleep with interrupts on, and none comes
+    cpu: float = 3.0  # seconds of processor time that QEMU has burned
+    exceptions: int = 50_000  # those of the processor and of `int`: each is logged, which is slow
+    ticks: int = 3000  # interrupts in a row that each found the kernel asleep at the same place
+    idle: float = 50  # looks in a row that found it asleep, interrupts on, and none came
     flood: int = FLOOD  # bytes on the serial port
 
 
@@ -79,8 +82,7 @@ class Session:
             self._qmp = Qmp(self.qemu.qmp_path, self.pump)
         except (QmpError, OSError):
             self._gather()
-            raise Failure(Outcome.WRONG, "QEMU does not start: " + self.qemu.words,
-                          "a running QEMU") from None
+            raise BadMachine(f"QEMU does not start: {self.qemu.words}") from None
 
     @property
     def qmp(self) -> Qmp:
@@ -119,14 +121,15 @@ class Session:
     def step(self) -> Stop:
         """Execute one instruction."""
         try:
-            signal = self.gdb.step()
-            return self._stopped(signal)
+            return self._shut_down() if self.qmp.shutdown else self._stopped(self.gdb.step())
         except HungUp:
             return self._gone()
 
     def run(self, limits: Limits | None = None) -> Stop:
         """Let the machine run until something happens, or too long nothing."""
         try:
+            if self.qmp.shutdown:
+                return self._shut_down()
             return self._leave_breakpoint() or self._run(limits or self.limits)
         except HungUp:
             return self._gone()
@@ -152,6 +155,8 @@ class Session:
                 return self._stopped(signal)
             if self.gdb.gone:
                 return self._gone()
+            if self.qmp.shutdown:
+                return self._shut_down()
             try:
                 ending = Ending.FLOOD if self.console.flooded else patience.lost(arrived)
             except QmpError:
@@ -167,23 +172,39 @@ class Session:
 
     def _stopped(self, signal: int) -> Stop:
         self.pump.drain()
-        ending = Ending.RESET if signal == GDB_QUIT else Ending.BREAKPOINT
-        return Stop(ending, self.gdb.registers().rip)
+        if signal == GDB_QUIT:
+            return self._shut_down()
+        return Stop(Ending.BREAKPOINT, self.gdb.registers().rip)
+
+    def _shut_down(self) -> Stop:
+        """The machine has stopped for ever: it was reset, it wrote to the exit port (QEMU 9.1 and
+        newer; older ones end at once), or it switched itself off."""
+        self.qmp.command("query-status")  # answered when all that belongs to the stop was said
+        self.pump.drain()
+        self.gdb.take_stop()
+        rip = self.gdb.registers().rip
+        if self.qmp.shutdown == "guest-reset":
+            return Stop(Ending.RESET, rip)
+        self.qmp.quit()
+        stop = self._gone()
+        return Stop(Ending.OFF, rip) if stop.ending == Ending.DIED and not stop.value else stop
 
     def _gone(self) -> Stop:
         """QEMU has ended: what isa-debug-exit was told is in its exit status."""
         self._gather()
         status = self.qemu.wait()
+        if status < 0 and -status in FROM_OUTSIDE:
+            raise BadMachine(f"QEMU was ended from outside, by {Signals(-status).name}: is this "
+                             "computer short of memory?")
         if status < 0 or not status & 1 or (status == 1 and self.qemu.words):
-            return Stop(Ending.DIED, words=f"status {status}: {self.qemu.words}")
+            return Stop(Ending.DIED, value=status, words=f"status {status}: {self.qemu.words}")
         return Stop(Ending.EXIT, value=status >> 1)
 
     def _gather(self) -> None:
         """Take in what a QEMU that is ending still says."""
-        deadline = time.monotonic() + 1
         streams = self.qemu.serial, self.qemu.log, self.qemu.errors
-        while time.monotonic() < deadline and not all(map(self.pump.ended, streams)):
-            self.pump.turn(TICK)
+        while not all(map(self.pump.ended, streams)) and self.pump.turn(BACKSTOP):
+            pass
 
     def hand_over(self) -> None:
         """Clear the machine of what is ours and hang up: another gdb can attach. (What was
@@ -208,21 +229,25 @@ class Patience:
 
     def __init__(self, limits: Limits, session: Session) -> None:
         self._limits, self._session = limits, session
-        self._began = self._last_sign = time.monotonic()
-        self._began_cpu = self._last_cpu = self._last_look = session.qemu.cpu_seconds()
+        self._began = self._last_cpu = self._last_look = session.qemu.cpu_seconds()
+        self._exceptions = session.log.exceptions
+        self._waited = 0  # looks that found the machine asleep
+        session.log.ticks = 0
 
     def lost(self, arrived: bool) -> Ending | None:
         """Call at each tick; arrived tells whether the machine gave a sign of life."""
-        now, cpu = time.monotonic(), self._session.qemu.cpu_seconds()
+        cpu, log = self._session.qemu.cpu_seconds(), self._session.log
         asleep = not arrived and cpu == self._last_cpu
         self._last_cpu = cpu
-        if arrived:
-            self._last_sign = now
-        if cpu - self._began_cpu > self._limits.cpu or self._stuck(cpu):
+        if cpu - self._began > self._limits.cpu or self._stuck(cpu):
             return Ending.SPINNING
-        if now - self._began > self._limits.wall:
-            return Ending.LATE
-        if asleep and self._halted_for_good(now - self._last_sign):
+        if log.exceptions - self._exceptions > self._limits.exceptions:
+            return Ending.EXCEPTIONS
+        if log.ticks > self._limits.ticks:
+            return Ending.HALTED
+        if arrived:
+            self._waited = 0
+        elif asleep and self._halted_for_good():
             return Ending.HALTED
         return None
 
@@ -231,11 +256,22 @@ class Patience:
         if cpu - self._last_look < LOOK_EVERY:
             return False
         self._last_look = cpu
-        state = self._session.qmp.system_registers()
-        return state.flat and state.ring == 0 and not state.rflags & INTERRUPTS_ON \
-            and self._session.qmp.next_code(len(JUMP_TO_ITSELF)) == JUMP_TO_ITSELF
+        return self._still(lambda state: state.flat and state.ring == 0
+                           and not state.rflags & INTERRUPTS_ON
+                           and self._session.qmp.next_code(len(JUMP_TO_ITSELF)) == JUMP_TO_ITSELF)
 
-    def _halted_for_good(self, quiet: float) -> bool:
+    def _halted_for_good(self) -> bool:
         """The processor waits for an interrupt, and it can take none, or none comes."""
-        state = self._session.qmp.system_registers()
-        return state.halted and (not state.rflags & INTERRUPTS_ON or quiet > self._limits.idle)
+        if not self._still(lambda state: state.halted):
+            return False
+        if not self._session.qmp.system_registers().rflags & INTERRUPTS_ON:
+            return True
+        self._waited += 1
+        return self._waited > self._limits.idle
+
+    def _still(self, holds: Callable[[SystemRegisters], bool]) -> bool:
+        """Whether something holds, and not for the reason that the machine has just ended: QEMU
+        says so between two commands, and lets the processor run on until then."""
+        qmp = self._session.qmp
+        return holds(qmp.system_registers()) and holds(qmp.system_registers()) \
+            and not qmp.shutdown

@@ -17,20 +17,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from grade.errors import BadMachine, MissingTool
 from grade.machine import firmware
 from grade.machine.elf import Elf
 from grade.machine.multiboot2 import AVAILABLE, MemoryArea, memory_map
 from grade.machine.phys import PAGE, PhysicalMemory
 from grade.machine.qemu import program
 from grade.machine.session import Limits, Session
-from grade.outcome import Failure, Outcome
+from grade.outcome import Failure
 
 HERE = Path(__file__).resolve().parent
 CACHE = HERE.parents[1] / "build" / "grade" / "template"
 STUB = HERE / "stub.asm"
 STUB_ADDRESS = 0x200000
 GRUB_CONFIG = "set timeout=0\nmultiboot2 /boot/stub.elf\nboot\n"
-FORMAT = 1  # change it when the files below, or the machine's devices, change
+FORMAT = 2  # change it when the files below, or the machine's devices, change
 MOST_FILLED = 128 << 20  # 10 ms per 64 MiB
 HIGH = 1 << 20
 TOOLS = ("nasm", "ld", "grub-mkrescue", "xorriso")
@@ -64,13 +65,13 @@ def incoming(template: Template, *, memory: int, cpu: str, fill: int,
     """A new machine in the template's state, its free memory filled with one byte."""
     state = os.open(template.state, os.O_RDONLY)
     try:
-        session = Session(memory=memory, cpu=cpu, passed=[state], limits=limits, arguments=[
+        session = Session(memory=memory, cpu=cpu, limits=limits, arguments=[
             "-device", "ide-cd,bus=ide.1,unit=0", "-incoming", "defer"])
         try:
             _fill(session, template, fill)
             session.connect()
             _ignore_memory(session)
-            session.qmp.command("migrate-incoming", uri=f"fd:{state}")
+            session.qmp.command("migrate-incoming", uri=f"exec:cat {ours(state)}")
             session.qmp.wait_for("MIGRATION", status="completed")
         except BaseException:
             session.close()
@@ -78,6 +79,11 @@ def incoming(template: Template, *, memory: int, cpu: str, fill: int,
     finally:
         os.close(state)
     return session
+
+
+def ours(fd: int) -> str:
+    """A file of ours, for a program that QEMU starts: the path of the file may hold anything."""
+    return f"/proc/{os.getpid()}/fd/{fd}"
 
 
 def _fill(session: Session, template: Template, value: int) -> None:
@@ -134,7 +140,7 @@ def _make(directory: Path, memory: int, cpu: str) -> None:
         session = Session(memory=memory, cpu=cpu, arguments=firmware.cdrom(work / "stub.iso"))
         try:
             session.connect()
-            firmware.boot_to(session, elf.entry)
+            _boot(session, elf)
             _save(session, work)
         finally:
             session.close()
@@ -148,12 +154,19 @@ def _make(directory: Path, memory: int, cpu: str) -> None:
         raise
 
 
+def _boot(session: Session, elf: Elf) -> None:
+    try:
+        firmware.boot_to(session, elf.entry)
+    except Failure as failure:
+        raise BadMachine("the grader cannot prepare its machine: "
+                         + "\n".join([failure.seen, *failure.details])) from failure
+
+
 def _build_stub(work: Path) -> Elf:
     """Assemble the stub and put it on an ISO."""
     for tool in TOOLS:
         if not shutil.which(tool):
-            raise Failure(Outcome.MISSING_TOOL, f"{tool} is not installed",
-                          hint="`make setup` installs it")
+            raise MissingTool(tool)
     boot = work / "iso" / "boot"
     (boot / "grub").mkdir(parents=True)
     (boot / "grub" / "grub.cfg").write_text(GRUB_CONFIG)
@@ -173,8 +186,8 @@ def _run(*command: object) -> None:
     result = subprocess.run([str(word) for word in command], capture_output=True, text=True,
                             check=False)
     if result.returncode:
-        raise Failure(Outcome.MISSING_TOOL, f"{command[0]} failed while the grader prepared its"
-                      " machine", details=result.stderr.splitlines()[-10:])
+        said = "\n".join(result.stderr.splitlines()[-10:])
+        raise BadMachine(f"{command[0]} failed while the grader prepared its machine:\n{said}")
 
 
 def _save(session: Session, work: Path) -> None:
@@ -184,8 +197,9 @@ def _save(session: Session, work: Path) -> None:
     session.qmp.command("cont")
     session.qmp.command("stop")
     _ignore_memory(session)
-    session.qmp.command("migrate", uri=f"exec:cat > '{work / 'state'}'")
-    session.qmp.wait_for("MIGRATION", status="completed")
+    with (work / "state").open("wb") as file:
+        session.qmp.command("migrate", uri=f"exec:cat > {ours(file.fileno())}")
+        session.qmp.wait_for("MIGRATION", status="completed")
     memory = PhysicalMemory(session.qemu.ram)
     size = int.from_bytes(memory.read(structure, 4), "little")
     information = memory.read(structure, size)

@@ -18,9 +18,10 @@ NOT_WRITTEN_WORDS = "is not written yet"
 def classify(machine: Machine, stop: Stop, goal: str, talks: bool = False) -> Failure:
     """The failure that a stop amounts to. goal says in words what was to happen instead; talks,
     that the kernel should have printed something on its way."""
-    explain = {Ending.EXIT: _exit, Ending.RESET: _reset, Ending.HALTED: _halted,
-               Ending.SPINNING: _spinning, Ending.LATE: _spinning, Ending.FLOOD: _flood,
-               Ending.DIED: _died, Ending.BREAKPOINT: _elsewhere}[stop.ending]
+    explain = {Ending.EXIT: _exit, Ending.RESET: _reset, Ending.OFF: _off,
+               Ending.HALTED: _halted, Ending.SPINNING: _spinning,
+               Ending.EXCEPTIONS: _exceptions, Ending.FLOOD: _flood, Ending.DIED: _died,
+               Ending.BREAKPOINT: _elsewhere}[stop.ending]
     failure = explain(machine, stop, goal)
     failure.expected = failure.expected or goal
     if failure.outcome in (Outcome.SPINNING, Outcome.HALTED) and talks \
@@ -53,10 +54,18 @@ def _reset(machine: Machine, stop: Stop, goal: str) -> Failure:
                    goal, details=forensics.backtrace(machine, machine.regs))
 
 
+def _off(machine: Machine, stop: Stop, goal: str) -> Failure:
+    return Failure(Outcome.WRONG, f"the kernel switched the machine off at "
+                   f"{machine.where(stop.address)}", goal, details=_printed(machine))
+
+
 def _halted(machine: Machine, stop: Stop, goal: str) -> Failure:
     registers = machine.regs
-    wake = "interrupts are on, but none came" if registers.rflags & INTERRUPTS_ON else \
-        "interrupts are off, so nothing will ever wake it"
+    wake = "interrupts are off, so nothing will ever wake it"
+    if registers.rflags & INTERRUPTS_ON:
+        ticks = machine.session.log.ticks
+        wake = f"{ticks} interrupts came, and it went back to sleep" if ticks > 1 else \
+            "interrupts are on, but none came"
     return Failure(Outcome.HALTED,
                    f"the processor sleeps in hlt at {machine.where(stop.address - 1)}: {wake}",
                    goal, details=[*forensics.backtrace(machine, registers),
@@ -65,8 +74,14 @@ def _halted(machine: Machine, stop: Stop, goal: str) -> Failure:
 
 def _spinning(machine: Machine, stop: Stop, goal: str) -> Failure:
     where, details = forensics.stuck(machine, machine.regs)
-    how = "is still at work" if stop.ending == Ending.SPINNING else "is still not done"
-    return Failure(Outcome.SPINNING, f"the kernel {how} in {where}", goal,
+    return Failure(Outcome.SPINNING, f"the kernel is still at work in {where}", goal,
+                   details=details + _printed(machine))
+
+
+def _exceptions(machine: Machine, stop: Stop, goal: str) -> Failure:
+    where, details = forensics.stuck(machine, machine.regs)
+    return Failure(Outcome.SPINNING, "one exception follows another, more than "
+                   f"{machine.limits.exceptions} of them; the machine is in {where}", goal,
                    details=details + _printed(machine))
 
 

@@ -16,7 +16,7 @@ from grade.programs.suite import BUILT, make_programs
 from grade.tests.kernels.grading import SEED, WORK, remember
 
 CHECKSUM = re.compile(r"^checksum: (0x[0-9a-f]+)$", re.M)
-LIMITS = Limits(cpu=120.0, wall=600.0, flood=1 << 24)
+LIMITS = Limits(cpu=120.0, exceptions=1 << 30, flood=1 << 24)
 SYSCALL, INT80 = "soak.elf", "soak-int80.elf"
 
 

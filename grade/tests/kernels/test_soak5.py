@@ -23,7 +23,7 @@ FLAGS = ("-std=c11", "-O1", "-Wall", "-Wextra", "-Werror", "-ffreestanding", "-f
          "-fcf-protection=none", f"-I{USER}/include", "-nostdlib", "-static",
          "-Wl,-z,max-page-size=0x1000", "-Wl,-z,noexecstack", "-Wl,--build-id=none",
          f"-Wl,-T,{USER}/user.ld")
-LIMITS = Limits(cpu=300.0, wall=1200.0, flood=1 << 24)
+LIMITS = Limits(cpu=300.0, exceptions=1 << 30, flood=1 << 24)
 REPORT = re.compile(r"^processes: (\d+); frames: (\d+) free before, (\d+) after$", re.M)
 CHECKSUM = re.compile(r"^checksum: (0x[0-9a-f]+)$", re.M)
 WITH_PROCESSES = [lab for lab in LABS if lab >= 5]

@@ -97,32 +97,31 @@ function print                      ; the string at RSI
     ret
 .end:
 
-function leave_ok
-    mov eax, 0x10
+%macro leave_with 1                 ; QEMU 9.1 and newer end a moment later
+    mov eax, %1
     mov dx, 0xf4
     out dx, eax
+    jmp sleep_for_good
+%endmacro
+
+function leave_ok
+    leave_with 0x10
 .end:
 
 function leave_panic
     lea rsi, [panic_text]
     call print
-    mov eax, 0x11
-    mov dx, 0xf4
-    out dx, eax
+    leave_with 0x11
 .end:
 
 function leave_not_written
     lea rsi, [not_written_text]
     call print
-    mov eax, 0x12
-    mov dx, 0xf4
-    out dx, eax
+    leave_with 0x12
 .end:
 
 function leave_otherwise
-    mov eax, 0x2a
-    mov dx, 0xf4
-    out dx, eax
+    leave_with 0x2a
 .end:
 
 function spin
@@ -190,6 +189,20 @@ function reset_machine
     mov al, 0xfe
     out 0x64, al
     jmp spin_inside
+.end:
+
+function power_off                  ; PIIX4's power management, where SeaBIOS puts it
+    mov dx, 0x604
+    mov ax, 1 << 13
+    out dx, ax
+    jmp sleep_for_good
+.end:
+
+function trap_for_ever
+    lidt [idtr]
+.next:
+    int3
+    jmp .next
 .end:
 
 function write_msrs
@@ -269,6 +282,10 @@ function page_fault
     iretq
 .end:
 
+function return_at_once
+    iretq
+.end:
+
 function other_fault
     jmp other_fault
 .end:
@@ -291,6 +308,8 @@ idt:
 %rep 32
 %if vector = 14
     gate page_fault
+%elif vector = 3
+    gate return_at_once
 %else
     gate other_fault
 %endif

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from grade.errors import BadMachine
 from grade.machine import qemu
 from grade.machine.machine import Machine
-from grade.outcome import Failure
 
 ROOT = Path(__file__).resolve().parents[3]
 GRADER = """
@@ -104,7 +104,7 @@ def test_nothing_grows_on_disk(kernel: Path) -> None:
 
 
 def test_qemu_that_cannot_start_says_why(kernel: Path, tmp_path: Path) -> None:
-    with pytest.raises(Failure, match="no-such-cpu"), \
+    with pytest.raises(BadMachine, match="no-such-cpu"), \
             Machine(kernel, cpu="max,no-such-cpu=on", cache=tmp_path):
         pass
 

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from grade.errors import BadMachine, MissingTool
 from grade.machine import template as module
 from grade.machine.machine import Machine
 from grade.machine.multiboot2 import tags
 from grade.machine.template import template
-from grade.outcome import Failure, Outcome
+from grade.outcome import Failure
 
 ROOT = Path(__file__).resolve().parents[3]
 WORKER = """
@@ -37,17 +38,16 @@ def test_many_at_once_make_one(kernel: Path, tmp_path: Path) -> None:
 def test_a_failure_leaves_nothing_half_made(tmp_path: Path,
                                             monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "GRUB_CONFIG", "set timeout=0\nreboot\n")
-    monkeypatch.setattr(module.firmware, "PATIENCE", module.Limits(cpu=0.9, idle=0.5))
-    with pytest.raises(Failure, match="GRUB did not start the kernel"):
+    monkeypatch.setattr(module.firmware, "PATIENCE", module.Limits(cpu=0.9, idle=25))
+    with pytest.raises(BadMachine, match="GRUB did not start the kernel"):
         template(memory=64, cpu="max", cache=tmp_path)
     assert not [path for path in tmp_path.iterdir() if path.is_dir()]
 
 
 def test_a_missing_tool_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "TOOLS", ("no-such-tool",))
-    with pytest.raises(Failure, match="no-such-tool is not installed") as caught:
+    with pytest.raises(MissingTool, match="no-such-tool is not installed"):
         template(memory=64, cpu="max", cache=tmp_path)
-    assert caught.value.outcome == Outcome.MISSING_TOOL
 
 
 @pytest.fixture(scope="session")
@@ -89,7 +89,7 @@ def test_an_iso_that_does_not_boot(kernel: Path, tmp_path: Path,
                                    monkeypatch: pytest.MonkeyPatch) -> None:
     empty = tmp_path / "empty.iso"
     empty.write_bytes(bytes(1 << 20))
-    monkeypatch.setattr(module.firmware, "PATIENCE", module.Limits(cpu=1, idle=0.5))
+    monkeypatch.setattr(module.firmware, "PATIENCE", module.Limits(cpu=1, idle=25))
     with pytest.raises(Failure, match="GRUB did not start the kernel"), \
             Machine(kernel, firmware="grub", iso=empty):
         pass
