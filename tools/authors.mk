@@ -5,7 +5,12 @@
 #:                                             FRESH=1: earlier labs are given solved
 #:   diff [LAB=n] AGAINST=path                 the reference against a submission
 #:   bug [BUG=name]                            put a known bug in, and see it caught; the list of bugs
-.PHONY: starter bug check lint bench
+.PHONY: starter bug check lint bench platforms
+# Together with these, setup and doctor look at the tests' and the linters' packages as well.
+ifneq ($(filter starter bug check lint bench platforms,$(MAKECMDGOALS)),)
+ROLE := authors
+endif
+
 starter:
 	@$(PYTHON) -m tools.starter --lab $(LAB) $(if $(OUT),--out '$(OUT)') $(if $(FRESH),--fresh)
 
@@ -16,6 +21,8 @@ bug:
 #:   check                                     everything: lint, and every test of the project
 #:   lint                                      formatting, static analysis of C, shell and Python
 #:   bench [LAB=n]                             seconds per graded check, beside other courses'
+#:   platforms [ON="bookworm trixie sid"]      as root: setup check on each release, in build/platforms
+#:             [ROOTS=dir] [TOGETHER=n]        roots that are there already; so many at a time
 check: lint
 	@mkdir -p build/tests
 	@$(PYTHON) -m pytest -q -n $(or $(JOBS),auto) --basetemp build/tests/tmp --durations 10 \
@@ -27,3 +34,6 @@ lint:
 bench:
 	@$(PYTHON) -m tools.bench $(if $(filter-out file,$(origin LAB)),--lab $(LAB))
 	@$(PYTHON) -m tools.instructions
+
+platforms:
+	@$(PYTHON) -m tools.platforms $(ON)

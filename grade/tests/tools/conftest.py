@@ -96,13 +96,15 @@ def fake_path(tmp_path: Path) -> FakePath:
     """Make a PATH of shell scripts, and of the few real commands that every system has."""
     directory = tmp_path / "bin"
     directory.mkdir()
-    for name in ("sh", "awk", "sed", "grep", "sort", "head", "dirname", "cat", "uname", "env"):
+    for name in ("sh", "awk", "sed", "grep", "sort", "head", "tail", "dirname", "cat", "uname",
+                 "env"):
         real = shutil.which(name)
         assert real is not None
         (directory / name).symlink_to(real)
 
     def make(scripts: Mapping[str, str]) -> str:
         for name, body in scripts.items():
+            (directory / name).unlink(missing_ok=True)  # not through a link, into the system's own
             (directory / name).write_text(f"#!/bin/sh\n{body}\n")
             (directory / name).chmod(0o755)
         return str(directory)

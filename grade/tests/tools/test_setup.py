@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -10,6 +15,7 @@ import pytest
 from grade.tests.tools.conftest import FakePath, Run
 
 ROOT = Path(__file__).resolve().parents[3]
+AllBut = Callable[..., str]
 SETUP, DOCTOR, PYTHON = ROOT / "tools/setup", ROOT / "tools/doctor", ROOT / "tools/python"
 
 
@@ -61,51 +67,222 @@ def test_a_failure_of_apt_ends_in_a_sentence(run: Run, fake_path: FakePath) -> N
     assert "Is there a network?" in done.stderr
 
 
+def test_students_are_not_asked_for_what_authors_need(run: Run, fake_path: FakePath) -> None:
+    path = fake_path({"dpkg-query": DPKG, "apt-get": APT, "id": "echo 0"})
+    lacking = environment(path, LACKING="cppcheck debootstrap nasm")
+    assert run(SETUP, "--missing", env=lacking).stdout.split() == ["nasm"]
+    assert run(SETUP, "--missing", "authors", env=lacking).stdout.split() == \
+        ["nasm", "debootstrap", "cppcheck"]
+
+
+@pytest.mark.parametrize(("goals", "role"), [
+    ([], "students"), (["run"], "students"), (["grade", "LAB=2"], "students"),
+    (["check"], "authors"), (["lint"], "authors"), (["grade", "bench"], "authors"),
+    (["platforms"], "authors"), (["bug", "BUG=x"], "authors"), (["starter"], "authors"),
+])
+@pytest.mark.parametrize("first", ["setup", "doctor"])
+def test_the_goals_say_whose_tools_are_meant(first: str, goals: list[str], role: str,
+                                             run: Run, fake_tree: Path) -> None:
+    for name in ("Makefile", "tools/authors.mk"):
+        shutil.copy(ROOT / name, fake_tree / name)
+    (fake_tree / "tools" / first).write_text('#!/bin/sh\necho "for: $*"; exit 1\n')
+    (fake_tree / "tools" / first).chmod(0o755)
+    said = run("make", first, *goals, cwd=fake_tree).stdout
+    assert f"for: {role}\n" in said
+    (fake_tree / "tools/authors.mk").unlink()
+    assert "for: students\n" in run("make", first, *goals, cwd=fake_tree).stdout
+
+
+def test_every_library_in_use_is_in_the_list_and_no_other() -> None:
+    """What students' code imports is the students'; what only tests import is the authors'."""
+    def imports(files: list[Path]) -> set[str]:
+        found = {name for file in files
+                 for name in re.findall(r"^\s*(?:from|import) (\w+)", file.read_text(), re.M)}
+        return found - set(sys.stdlib_module_names) - {"grade", "tools", "gdb", "_pytest"}
+
+    def listed(role: str) -> set[str]:
+        names = re.findall(r"^python3-(\S+)", packages(role), re.M)
+        return {{"pyelftools": "elftools"}.get(name, name) for name in names}
+
+    every = [path for top in ("grade", "tools") for path in (ROOT / top).rglob("*.py")]
+    students = [path for path in every if not path.is_relative_to(ROOT / "grade/tests")]
+    assert listed("students") == imports(students)
+    xdist = {"pytest-xdist"}  # pytest's -n
+    assert listed("authors") - xdist == imports(every)
+
+
+def packages(role: str) -> str:
+    """The list for Debian."""
+    return subprocess.run([SETUP, "--list", role], text=True, capture_output=True, check=True,
+                          env={**os.environ, "RUNG_DISTRIBUTION": "debian",
+                               "CROSS": ""}).stdout
+
+
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+def test_another_machine_has_its_own_names(machine: str, run: Run, fake_path: FakePath) -> None:
+    path = fake_path({"dpkg-query": DPKG, "apt-get": APT, "id": "echo 0",
+                      "uname": f"echo {machine}", "dpkg": 'echo "dpkg $*"'})
+    done = run(SETUP, "authors", env=environment(
+        path, LACKING="gcc gcc-x86-64-linux-gnu grub-pc-bin grub-pc-bin:amd64"))
+    said = done.stdout.splitlines()
+    if machine == "x86_64":
+        assert said[0] == "setup: 2 packages are missing: gcc grub-pc-bin"
+        assert "add-architecture" not in done.stdout
+    else:
+        # gcc is for programs of this machine's own, and comes with the authors' part.
+        assert said[0] == "setup: 3 packages are missing: gcc-x86-64-linux-gnu grub-pc-bin:amd64 gcc"
+        told = "setup: So that apt-get knows of these: dpkg --add-architecture amd64"
+        assert said.index(told) < said.index("dpkg --add-architecture amd64")
+        assert said.index("dpkg --add-architecture amd64") < [
+            number for number, line in enumerate(said) if line.endswith("-q update")][0]
+
+
+def test_a_known_architecture_is_not_added_again(run: Run, fake_path: FakePath) -> None:
+    path = fake_path({"dpkg-query": DPKG, "apt-get": APT, "id": "echo 1000",
+                      "uname": "echo aarch64", "dpkg": "echo amd64"})
+    done = run(SETUP, env=environment(path, LACKING="grub-pc-bin:amd64"))
+    assert "apt-get update && apt-get install --no-install-recommends grub-pc-bin:amd64" \
+        in done.stderr and "add-architecture" not in done.stderr + done.stdout
+
+
 @pytest.mark.parametrize(("system", "command"), [
-    ("fedora", "sudo dnf install git "),
-    ("arch", "sudo pacman -S --needed git "),
-    ("homebrew", "brew install git "),
+    ("fedora", "sudo dnf install make "),
+    ("arch", "sudo pacman -S --needed make "),
 ])
 def test_elsewhere_names_are_printed(system: str, command: str, run: Run,
                                      fake_path: FakePath) -> None:
     done = run(SETUP, env={"PATH": fake_path({}), "RUNG_DISTRIBUTION": system})
     assert done.returncode == 1
     assert command in done.stdout and "nasm" in done.stdout and ".devcontainer/" in done.stdout
-    assert " - " not in done.stdout
+    assert " - " not in done.stdout and "|" not in done.stdout
 
 
 def test_the_list_has_a_name_for_each_distribution() -> None:
     for line in (ROOT / "tools/packages").read_text().splitlines():
-        if line and not line.startswith("#"):
-            assert len(line.split()) == 4, line
+        if line and not line.startswith(("#", "[")):
+            assert len(line.split()) == 3, line
 
 
 def test_the_doctor_finds_everything_here(run: Run) -> None:
-    done = run(DOCTOR)
+    done = run(DOCTOR, "authors")
     assert done.returncode == 0, done.stdout
     assert "qemu-system-x86_64" in done.stdout and "missing" not in done.stdout
 
 
-def test_the_doctor_names_what_is_missing_or_old(run: Run, fake_path: FakePath) -> None:
+def test_the_doctor_names_what_is_missing_old_or_broken(run: Run, fake_path: FakePath) -> None:
     path = fake_path({"qemu-system-x86_64": "echo QEMU emulator version 6.2.0",
-                      "nasm": "echo NASM version 2.16.01"})
+                      "nasm": "echo NASM version 2.16.01",
+                      "xorriso": "echo libburn.so.4: cannot open shared object file >&2; exit 127",
+                      "mformat": "echo hello"})
     done = run(DOCTOR, env={"PATH": path, "RUNG_DISTRIBUTION": "debian"})
     assert done.returncode == 1
-    rows = {line.split()[1]: line.split()[0] for line in done.stdout.splitlines()
-            if line.startswith(("ok ", "old ", "missing "))}
+    rows = marks(done.stdout)
     assert rows["qemu-system-x86_64"] == "old"
     assert rows["nasm"] == "ok"
     assert rows["gdb"] == "missing"
-    assert done.stdout.rstrip().endswith("make setup")
+    assert rows["xorriso"] == "broken" and "cannot open shared object file" in done.stdout
+    assert rows["mformat"] == "broken"
+    assert "need attention. This installs what is missing: make setup\n" in done.stdout
+
+
+def marks(said: str) -> dict[str, str]:
+    """The doctor's rows: the name of a tool, and what it says of it."""
+    return {line.split()[1].rstrip(","): line.split()[0] for line in said.splitlines()
+            if line.startswith(("ok ", "old ", "missing ", "bad ", "broken "))}
+
+
+@pytest.fixture
+def all_but(tmp_path: Path) -> AllBut:
+    """A PATH with every command of this machine but some, and with others beside them."""
+    def make(scripts: Mapping[str, str], *lacking: str) -> str:
+        places = [Path(place) for place in os.environ["PATH"].split(":")]
+        directory = tmp_path / "all-but"
+        directory.mkdir()
+        for place in [Path("/usr/bin"), Path("/usr/sbin"), *places]:
+            for file in place.iterdir() if place.is_dir() else []:
+                if file.name not in lacking and not (directory / file.name).exists():
+                    (directory / file.name).symlink_to(file)
+        for name, body in scripts.items():
+            (directory / name).unlink(missing_ok=True)
+            (directory / name).write_text(f"#!/bin/sh\n{body}\n")
+            (directory / name).chmod(0o755)
+        return str(directory)
+    return make
+
+
+def test_the_doctor_tells_students_from_authors(run: Run, all_but: AllBut) -> None:
+    environment = {"PATH": all_but({}, "cppcheck"), "RUNG_DISTRIBUTION": "debian"}
+    student = run(DOCTOR, env=environment)
+    assert marks(student.stdout)["cppcheck"] == "missing" and student.returncode == 0
+    assert student.stdout.endswith("lack 1 of these. This installs what is missing: "
+                                   "make setup check\n")
+    author = run(DOCTOR, "authors", env=environment)
+    assert marks(author.stdout)["cppcheck"] == "missing" and author.returncode == 1
+
+
+def test_students_trees_hear_nothing_of_authors(run: Run, tmp_path: Path) -> None:
+    for name in ("doctor", "cross", "versions", "python", "setup", "packages"):
+        (tmp_path / name).write_bytes((ROOT / "tools" / name).read_bytes())
+        (tmp_path / name).chmod(0o755)
+    done = run(tmp_path / "doctor")
+    assert done.returncode == 0 and "uthor" not in done.stdout and "cppcheck" not in done.stdout
+
+
+def test_every_oldest_version_is_asked_for(run: Run) -> None:
+    """A name in tools/versions that the doctor does not know would be a minimum for nobody, and
+    a tool without one would be good enough at any age."""
+    text = DOCTOR.read_text()
+    listed = set(re.findall(r"^(?!#)(\S+) +\S", (ROOT / "tools/versions").read_text(), re.M))
+    asked = set(re.findall(r"^    tool (\S+) ", text, re.M))
+    asked |= {name for line in re.findall(r"^    libraries (.*)", text, re.M)
+              for name in line.split()}
+    assert asked == listed
 
 
 @pytest.mark.parametrize(("gcc", "complaint"), [
     ('case $1 in -dumpmachine) echo aarch64-linux-gnu;; *) echo 12.2.0;; esac', "no x86-64 code"),
-    ('case $1 in -print-*) echo libasan.so;; *) echo 12.2.0;; esac', "without its sanitizers"),
+    ('case $1 in -print-*) echo libasan.so;; *) echo 12.2.0;; esac', "with its sanitizers"),
 ])
 def test_the_doctor_knows_bad_pairs(gcc: str, complaint: str, run: Run,
                                     fake_path: FakePath) -> None:
-    assert complaint in run(DOCTOR, env={"PATH": fake_path({"gcc": gcc})}).stdout
+    assert complaint in run(DOCTOR, "authors", env={"PATH": fake_path({"gcc": gcc})}).stdout
+
+
+@pytest.mark.parametrize(("name", "version"), [
+    ("pytest", "6.2.5"), ("pyelftools", "0.27"), ("rich", "10.16"), ("pytest", "")])
+def test_libraries_that_are_too_old_are_refused_in_words(name: str, version: str, run: Run,
+                                                         tmp_path: Path) -> None:
+    """By whatever runs the grader; the oldest good ones are taken."""
+    oldest = dict(re.findall(r"^(\w+) +(\S+)$", (ROOT / "tools/versions").read_text(), re.M))
+    for library, good in ((each, oldest[each]) for each in ("pytest", "pyelftools", "rich")):
+        seen = version if library == name else good
+        if seen:
+            directory = tmp_path / f"{library}-{seen}.dist-info"
+            directory.mkdir()
+            (directory / "METADATA").write_text(f"Name: {library}\nVersion: {seen}\n")
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "versions").write_bytes((ROOT / "tools/versions").read_bytes())
+    text = PYTHON.read_text().replace("/usr/bin $PATH", "$PATH")
+    (tools / "python").write_text(text)
+    (tools / "python").chmod(0o755)
+    bin = tmp_path / "bin"
+    bin.mkdir()
+    (bin / "python3").write_text(
+        f'#!/bin/sh\nPYTHONPATH="{tmp_path}" exec {sys.executable} -S "$@"\n')
+    (bin / "python3").chmod(0o755)
+    for command in ("sh", "dirname", "env"):
+        (bin / command).symlink_to(shutil.which(command) or "")
+    only = {"PATH": str(bin), "RUNG_PYTHON": "", "PYTHONPATH": ""}
+    done = run(tools / "python", "-c", "print('runs')", env=only)
+    assert done.returncode == 127 and "make setup" in done.stderr and done.stdout == ""
+    said = (f"its {name} is {version}, and {oldest[name]} or newer is needed" if version
+            else f"it has no {name}")
+    assert said in done.stderr and done.stderr.count("    it") == 1
+    if version:
+        metadata = tmp_path / f"{name}-{version}.dist-info" / "METADATA"
+        metadata.write_text(f"Name: {name}\nVersion: {oldest[name]}\n")
+        assert run(tools / "python", "-c", "print('runs')", env=only).stdout == "runs\n"
 
 
 def test_python_is_one_with_the_libraries(run: Run, fake_path: FakePath) -> None:
@@ -122,7 +299,7 @@ def test_what_python_caches_lies_in_build(run: Run) -> None:
 
 def test_the_container_uses_the_same_list() -> None:
     dockerfile = (ROOT / ".devcontainer/Dockerfile").read_text()
-    assert "tools/packages tools/setup" in dockerfile and "apt-get install" not in dockerfile
+    assert "tools/packages tools/setup tools/cross" in dockerfile and "apt-get install" not in dockerfile
 
 
 def test_tools_are_executable() -> None:
