@@ -194,14 +194,14 @@ def test_ensure_table(lab: Lab) -> None:
         cases = [(0, 0), (0, 1), *(random_case(lab.rng) for _ in range(200))]
         for i, (value, _) in enumerate(cases):
             m.phys.set_u64(entries + 8 * i, value)
-        free = kernel.frames_free()
+        free = kernel.count_free()
         replies = kernel.all([ask("ensure_table_present", WINDOW + entries + 8 * i, user, OUT)
                               for i, (_, user) in enumerate(cases)])
         new = [check_ensured(m, m.phys.u64(entries + 8 * i), value, user, reply)
                for i, ((value, user), reply) in enumerate(zip(cases, replies))]
         made = [table for table in new if table]
         equal(len(set(made)), len(made), "the number of different frames that became tables")
-        equal(kernel.frames_free(), free - len(made), "frames_free() afterwards")
+        equal(kernel.count_free(), free - len(made), "the number of free frames afterwards")
         kernel.drain()
         m.phys.set_u64(entries, 0)
         kernel.one("ensure_table_present", WINDOW + entries, 0, OUT).demand(
@@ -220,7 +220,7 @@ def test_random_maps(lab: Lab) -> None:
         m.run_to("tour")
         kernel, rng, space = Kernel(m), lab.rng, Space()
         root = kernel.root()
-        free = kernel.frames_free()
+        free = kernel.count_free()
         while len(space.pages) < 300:
             page = random_page(rng, rng.choice((1, 1, 1, 1, 2, 3)), space.pages)
             if not space.overlaps(page.va, page.size):
@@ -247,7 +247,7 @@ def test_refusals(lab: Lab) -> None:
         root = kernel.root()
         pages = list(space.pages.values())
         make(kernel, [Change(map_call(lab.rng, root, page)) for page in pages])
-        before, free = table_contents(m, root), kernel.frames_free()
+        before, free = table_contents(m, root), kernel.count_free()
         clear_frames(m)
         make(kernel, refusals(root, space))
         check_frames(m)
@@ -256,7 +256,8 @@ def test_refusals(lab: Lab) -> None:
                "nothing is changed on an error")
         for page in pages[0], pages[-1]:
             check_too_few_frames(kernel, root, page.va)
-        equal(kernel.frames_free(), free, "frames_free() after maps for which frames were lacking")
+        equal(kernel.count_free(), free, "the number of free frames after maps for which some "
+              "were lacking")
 
 
 @check("T2.11", title="1000 random maps, unmaps and protects lose no frame", points=6,
@@ -271,7 +272,7 @@ def test_random_changes(lab: Lab) -> None:
         m.run_to("tour")
         kernel = Kernel(m)
         root = kernel.root()
-        free, changes = kernel.frames_free(), Changes(lab.rng, root)
+        free, changes = kernel.count_free(), Changes(lab.rng, root)
         check_two_neighbours(kernel, root, 0x40_0000 + lab.rng.randrange(1, 9) * GIB)
         check_tables(kernel, root, 0, free)
         for done in range(250, 1001, 250):
@@ -316,13 +317,14 @@ def test_split(lab: Lab) -> None:
         cases = [(root + 8 * i, 2 + i % 2) for i in range(100, 160)]
         for place, level in cases:
             m.phys.set_u64(place, random_large(lab.rng, level))
-        free = kernel.frames_free()
+        free = kernel.count_free()
         made = check_splits(kernel, cases)
         again = [(table + 8 * lab.rng.randrange(512), 2)
                  for table, (_, level) in zip(made, cases) if level == 3]
         made += check_splits(kernel, again)
         equal(len(set(made)), len(made), "the number of different frames that became tables")
-        equal(kernel.frames_free(), free - len(made), f"frames_free() after {len(made)} splits")
+        equal(kernel.count_free(), free - len(made), f"the number of free frames after {len(made)} "
+              "splits")
         check_split_without_frames(kernel, root, random_large(lab.rng, 2))
 
 

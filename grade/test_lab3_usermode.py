@@ -230,7 +230,7 @@ def test_ticks(lab: Lab) -> None:
             "Zero bytes are bytes, too.")
 def test_write(lab: Lab) -> None:
     """A-10, B-06, B-07, U-42, U-44: the 49 bytes; every length around the chunk; the way out."""
-    with lab.boot() as m:
+    with lab.boot(probe=True) as m:
         check_embedded(m)
     status = lab.rng.getrandbits(32)
     with writer(lab) as w:
@@ -285,6 +285,7 @@ def test_stack_growth(lab: Lab) -> None:
         grow(stack)
         overflow(stack)
         no_stack(stack)
+        stack.rounds.end()
         no_frames(stack)
 
 

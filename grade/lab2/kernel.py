@@ -10,6 +10,7 @@ from typing import NamedTuple, Union
 
 from grade.machine import Call, Interrupt, Machine, Value
 from grade.machine.gdbremote import GENERAL
+from grade.machine.frames import count_free
 from grade.machine.layout import shared_numbers
 from grade.outcome import Failure, Outcome, expect
 
@@ -152,7 +153,12 @@ class Kernel:
         return fault
 
     def frames_free(self) -> int:
+        """The kernel's own word, which it is asked for as long as nothing depends on it."""
         return self.one("frames_free").value
+
+    def count_free(self) -> int:
+        """How many frames are free, whatever the kernel says."""
+        return count_free(self.m)
 
     def frames(self, number: int) -> list[int]:
         """Frames for the check's own needs."""

@@ -210,6 +210,6 @@ def table_contents(m: Machine, root: int) -> dict[int, bytes]:
 def check_tables(kernel: Kernel, root: int, right: int, free: int) -> None:
     """As many tables as it takes, and no other frame of those `free` at first is in use."""
     equal(count_tables(kernel.m, root), right, "the number of tables below the root")
-    left = kernel.frames_free()
+    left = kernel.count_free()
     expect(left == free - right, f"{free - left} frames are in use for {right} tables",
            f"{right}: what is no longer a table is given back, once")

@@ -86,7 +86,7 @@ class Loaded(NamedTuple):
 
 def load_random(kernel: Programs, rng: Random, count: int) -> Iterator[Loaded]:
     """Load one random program after the other; all that one takes must come back at its end."""
-    free = kernel.frames_free()
+    free = kernel.count_free()
     for _ in range(count):
         image = random_image(rng)
         root = kernel.space()
@@ -95,6 +95,7 @@ def load_random(kernel: Programs, rng: Random, count: int) -> Iterator[Loaded]:
         kernel.end(root)
         equal(kernel.frames_free(), free, "frames_free() after the program was loaded and its "
               "address space destroyed")
+    equal(kernel.count_free(), free, "the number of free frames after all programs")
 
 
 def describe(image: Image) -> str:
@@ -295,7 +296,7 @@ def broken_files(rng: Random) -> list[Broken]:
 def refuse_all(kernel: Programs, rng: Random) -> None:
     """Load each of them: the error is the right one, and nothing was loaded."""
     files = broken_files(rng)
-    root, free = kernel.space(), kernel.frames_free()
+    root, free = kernel.space(), kernel.count_free()
     calls, at = [], 0
     for each in files[:-1]:
         kernel.m.phys.write(kernel.module + at, each.data)
@@ -306,17 +307,18 @@ def refuse_all(kernel: Programs, rng: Random) -> None:
         reply.demand(broken.error, f"for a file of which this is wrong: {broken.words}")
     expect(not paging.mappings(kernel.m.phys, root, 0, 255),
            "something of a broken file has been mapped", "nothing is loaded before all is checked")
-    equal(kernel.frames_free(), free, "frames_free() after files that were refused")
+    equal(kernel.count_free(), free, "the number of free frames after files that were refused")
     kernel.load(root, files[-1].data).demand("OK", "for the file of which the others are variants")
 
 
 def run_out_of_frames(kernel: Programs) -> None:
     """A file that promises more memory than there is."""
     kernel.drain(keep=FEW)
-    free = kernel.frames_free()
+    free = kernel.count_free()
     root = kernel.space()
     huge = Image(0x400000, [Segment(0x400000, b"\xf4", R | X),
                             Segment(0x500000, b"", R | W, 1 << 40)])
     kernel.load(root, huge.bytes()).demand("ERROR_NO_FRAMES", "for a program of 1 TiB")
     kernel.end(root)
-    equal(kernel.frames_free(), free, "frames_free() after the address space was destroyed")
+    equal(kernel.count_free(), free, "the number of free frames after the address space was "
+          "destroyed")

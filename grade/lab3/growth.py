@@ -125,6 +125,7 @@ def no_frames(stack: Stack) -> None:
     expect((report.how, report.number) == ("ended by signal", SIGSEGV),
            f"a stack for which there is no frame: {report.how} {report.number}",
            f"ended by signal {SIGSEGV} (SIGSEGV)")
+    stack.rounds.end()
 
 
 # Who is guilty

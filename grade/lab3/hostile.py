@@ -151,6 +151,7 @@ class Zoo:
         order = self.rng.sample(range(len(self.programs)), len(self.programs))
         for i in order:
             self.attack(i)
+        self.rounds.end()
 
     def attack(self, i: int) -> None:
         """One program: how it ends, what is said of it, and what the processor saw."""

@@ -56,9 +56,9 @@ def m_root(kernel: Programs) -> int:
 
 def copy_some(kernel: Programs, rng: Random) -> None:
     """Whole stacks, parts of them, two in the same process, and all frames back at the end."""
-    free = kernel.frames_free()
+    free = kernel.count_free()
     stacks = [kernel.stack() for _ in range(3)]
-    made = kernel.frames_free()
+    made = kernel.count_free()
     for bottom, top in (*stacks, (stacks[0][0] + PAGE, stacks[0][1]),
                         (stacks[1][0], stacks[1][1] - PAGE), (stacks[2][0], stacks[2][0])):
         root = kernel.space()
@@ -69,13 +69,14 @@ def copy_some(kernel: Programs, rng: Random) -> None:
     for bottom, top in rng.sample(stacks, 3):
         kernel.m.write(kernel.data, bottom.to_bytes(8, "little") + top.to_bytes(8, "little"))
         kernel.one("kernel_stack_destroy", kernel.data)
-    equal(kernel.frames_free(), free, "frames_free() after the kernel stacks were destroyed")
+    equal(kernel.count_free(), free, "the number of free frames after the kernel stacks were "
+          "destroyed")
 
 
 def copy_in_vain(kernel: Programs) -> None:
     """The named errors of kernel_stack.h, and nothing left behind."""
     m, (bottom, top), (_, next_top) = kernel.m, kernel.stack(), kernel.stack()
-    free = kernel.frames_free()
+    free = kernel.count_free()
     kernel.one("copy_kernel_stack_to_process", 0, bottom, top).demand("ERROR_NO_PAGE_TABLE")
     attempt(kernel, free, bottom, next_top, "ERROR_NOT_MAPPED",
             "for a range in which a guard page lies")
@@ -84,6 +85,7 @@ def copy_in_vain(kernel: Programs) -> None:
         attempt(kernel, free, bottom, top, "ERROR_ALREADY_MAPPED",
                 f"when something is mapped at {last:#x}", (last, other))
         kernel.give_back([other])
+    equal(kernel.count_free(), free, "the number of free frames after copies that failed")
     root = kernel.space()
     kernel.drain()
     kernel.one("copy_kernel_stack_to_process", root, bottom, top).demand(

@@ -30,7 +30,7 @@ class Rounds:
     def __init__(self, kernel: Programs) -> None:
         self.kernel, self.m = kernel, kernel.m
         self.start = self.m.regs
-        self.free = kernel.frames_free()
+        self.free = kernel.count_free()
 
     def begin(self, file: bytes, name: str) -> None:
         """Another module in the place of the last one; the kernel stands where it chooses it."""
@@ -56,6 +56,10 @@ class Rounds:
         events = m.events
         new = events[len(events) - min(len(events), m.session.log.total - self.seen):]
         return Report(lines, new, ended[0][2], int(ended[0][3]))
+
+    def end(self) -> None:
+        """After the last program: the kernel's lines were true."""
+        equal(self.kernel.count_free(), self.free, "the number of free frames after all programs")
 
     def run(self, file: bytes, name: str, what: str) -> Report:
         self.begin(file, name)

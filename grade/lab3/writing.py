@@ -10,6 +10,7 @@ from random import Random
 from grade.lab import Lab
 from grade.lab3.kernel import KERNEL_BASE, NUMBERS, PAGE, USER_END, WINDOW
 from grade.machine import Machine, Module
+from grade.machine.frames import count_free
 from grade.outcome import equal, expect
 from grade.programs.image import R, W, X, Image, Segment, assemble
 
@@ -36,6 +37,7 @@ class Writer:
     def __init__(self, m: Machine, rng: Random, image: Image) -> None:
         self.m, self.rng = m, rng
         self.code, self.constants, self.data = image.segments
+        self.free = free_at_first(m)
         m.run_to(image.entry)
 
     def call(self, number: int, *arguments: int) -> int:
@@ -85,7 +87,7 @@ def make_writer(rng: Random) -> Image:
 @contextmanager
 def writer(lab: Lab, name: str = "writer") -> Iterator[Writer]:
     image = make_writer(lab.rng)
-    with lab.boot(modules=[Module(image.bytes(), name)]) as m:
+    with lab.boot(probe=True, modules=[Module(image.bytes(), name)]) as m:
         yield Writer(m, lab.rng, image)
 
 
@@ -149,22 +151,29 @@ def end_program(w: Writer, status: int, name: str) -> None:
     """exit(status): said, everything given back, and the machine left."""
     w.write(1, *w.part(w.constants, ord("\n"), 1), "a newline")
     w.m.set_regs(rip=w.code.address, rax=EXIT, rdi=status)
-    w.m.run_to_exit(NUMBERS["EXIT_OK"])
-    check_end(w.m, f"process {name}: exited with status {status & 0xFF}")
+    check_end(w.m, w.free, f"process {name}: exited with status {status & 0xFF}")
 
 
-def check_end(m: Machine, line: str) -> None:
-    """The last three lines of a run."""
-    frames = re.compile(r"frames: (\d+) free before, (\d+) after")
-    found = m.console.expect_in_order([line, frames, "Rung lab 3: done"])
-    match = frames.fullmatch(found[1])
-    assert match
-    equal(int(match[2]), int(match[1]), "the number of free frames after the program")
+def free_at_first(m: Machine) -> int:
+    """The free frames when a program is about to be started."""
+    m.run_to("programs_run")
+    return count_free(m)
+
+
+def check_end(m: Machine, free: int, line: str) -> None:
+    """The end of a run: all frames are free again, and the last three lines say so."""
+    m.run_to("machine_exit")
+    after = count_free(m)
+    m.run_to_exit(NUMBERS["EXIT_OK"])
+    equal(after, free, "the number of free frames after the program")
+    m.console.expect_in_order([line, f"frames: {free} free before, {free} after",
+                               "Rung lab 3: done"])
 
 
 def check_embedded(m: Machine) -> None:
     """The program in the kernel image, from its start to its end."""
-    m.run_to_exit(NUMBERS["EXIT_OK"])
+    free = free_at_first(m)
+    check_end(m, free, "process hello: exited with status 0")
     m.console.expect_in_order([
         "Successfully copied 4 kernel stack pages to process page table",
         re.compile(r"\[USERMODE\] Entering Ring 3: entry=0x400[0-9a-f]{3} "
@@ -174,4 +183,3 @@ def check_embedded(m: Machine) -> None:
     expect(calls and all(each.software and each.cpl == 3 for each in calls),
            f"{len(calls)} times `int 0x80`, from the rings {sorted({each.cpl for each in calls})}",
            "the greeting comes by `int 0x80` from ring 3")
-    check_end(m, "process hello: exited with status 0")

@@ -70,9 +70,11 @@ class PhysicalMemory:
         self._bytes[offset:offset + len(data)] = data
 
     def save(self) -> list[bytes]:
-        """All of it as it is now, in pieces. Most of them are the same: those are kept once."""
-        same: dict[bytes, bytes] = {}
-        return [same.setdefault(piece, piece) for _, piece in self._pieces()]
+        """All of it as it is now, in pieces. Most are as the one before: such are kept once."""
+        saved = [b""]
+        for _, piece in self._pieces():
+            saved.append(saved[-1] if piece == saved[-1] else piece)
+        return saved[1:]
 
     def restore(self, saved: list[bytes]) -> None:
         """Write back what has changed since."""

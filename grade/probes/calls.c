@@ -29,6 +29,7 @@ void probe_run(void);
 void probe_done(void) __attribute__((noinline));
 uint64_t probe_peek(const volatile uint64_t *address);
 void probe_poke(volatile uint64_t *address, uint64_t value);
+uint64_t probe_take_all(uint32_t (*take)(uint64_t *), uint64_t *taken, uint64_t room);
 
 typedef uint64_t (*function_t)(uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t);
 
@@ -66,4 +67,13 @@ uint64_t probe_peek(const volatile uint64_t *address)
 void probe_poke(volatile uint64_t *address, uint64_t value)
 {
     *address = value;
+}
+
+/* Call a function until it has nothing more to give, or there is no room: how often it gave. */
+uint64_t probe_take_all(uint32_t (*take)(uint64_t *), uint64_t *taken, uint64_t room)
+{
+    uint64_t count = 0;
+    while (count < room && take(&taken[count]) == 0)
+        count++;
+    return count;
 }
