@@ -20,12 +20,22 @@ BUILD  ?= $(ROOT)/build/$(NAME)
 PROBES ?= $(COMMON)/../grade/probes
 OPT    ?= -O2
 NASM   ?= nasm
+
+# The kernel is x86-64 code: where the machine is another, its tools have a prefix, and gcc means the
+# gcc with that prefix. (tools/cross and grade/toolchain.py choose the same.) One clang makes all.
+ifeq ($(origin CROSS),undefined)
+CROSS := $(if $(filter x86_64,$(shell uname -m)),,x86_64-linux-gnu-)
+endif
 ifeq ($(origin CC),default)
 CC := gcc
 endif
+override CC := $(patsubst gcc,$(CROSS)gcc,$(CC))
 ifeq ($(origin LD),default)
-LD := ld
+LD := $(CROSS)ld
 endif
+NM      ?= $(CROSS)nm
+OBJCOPY ?= $(CROSS)objcopy
+TARGET  := $(if $(CROSS),$(if $(findstring clang,$(CC)),--target=x86_64-linux-gnu))
 
 # V=1 shows the commands; without it, what they make.
 ifeq ($(V),)
@@ -49,7 +59,7 @@ CFLAGS := -std=c11 $(OPT) -g -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissin
     -fno-pie -fno-stack-protector -mcmodel=kernel -mno-red-zone -mgeneral-regs-only \
     -fno-omit-frame-pointer -mno-omit-leaf-frame-pointer -fno-strict-aliasing \
     -fno-asynchronous-unwind-tables \
-    -fcf-protection=none -ffile-prefix-map=$(ROOT)/= -ffile-prefix-map=$(COMMON)/=common/ \
+    $(TARGET) -fcf-protection=none -ffile-prefix-map=$(ROOT)/= -ffile-prefix-map=$(COMMON)/=common/ \
     -fdebug-prefix-map=$(ROOT)=. -I$(COMMON)/include -I$(ROOT)/$(NAME) $(WERROR) $(EXTRA_CFLAGS)
 ASFLAGS := -f elf64 -g -F dwarf -w+error=label-orphan -I$(COMMON)/include/ -I$(NAME)/ -I$(BUILD)/
 LDFLAGS := -nostdlib -static -z max-page-size=0x1000 -z noexecstack --build-id=none
@@ -106,7 +116,7 @@ $(call SHOW,LD,$@)
 $(Q)$(LD) $(LDFLAGS) -T $(USER)/user.ld -o $@ $(filter %.o,$^)
 endef
 USER_CFLAGS := -std=c11 -O2 -g -Wall -Wextra -ffreestanding -fno-builtin -fno-pic -fno-pie \
-    -fno-stack-protector -fno-asynchronous-unwind-tables -fcf-protection=none \
+    -fno-stack-protector -fno-asynchronous-unwind-tables -fcf-protection=none $(TARGET) \
     -ffile-prefix-map=$(COMMON)/=common/ -fdebug-prefix-map=$(abspath $(COMMON)/..)=. \
     -I$(USER)/include $(WERROR)
 INCLUDED += $(PROGRAMS)
@@ -145,14 +155,14 @@ $(BUILD)/constants.inc: $(COMMON)/include/layout.h $(COMMON)/include/x86_bits.h 
 	    $(filter %.h,$^) > $@
 
 $(BUILD)/kernel.ld: $(COMMON)/kernel.ld $(COMMON)/include/layout.h $(BUILD)/flags
-	$(Q)$(CC) -E -P -x c -I$(COMMON)/include $< -o $@
+	$(Q)$(CC) $(TARGET) -E -P -x c -I$(COMMON)/include $< -o $@
 
 # ---- Link twice: the names for the backtrace come from the first result. They lie behind the
 # ---- code, so the second link moves no function.
 define link =
 $(call SHOW,LD,$@)
 $(Q)$(LD) $(LDFLAGS) -T $(BUILD)/kernel.ld -o $@.first $(1) $(BUILD)/symbols-none.o
-$(Q)nm -n $@.first | awk -f $(COMMON)/symbols.awk > $@.symbols.asm
+$(Q)$(NM) -n $@.first | awk -f $(COMMON)/symbols.awk > $@.symbols.asm
 $(Q)cd $(@D) && $(NASM) -f elf64 -o $(@F).symbols.o $(@F).symbols.asm
 $(Q)$(LD) $(LDFLAGS) -T $(BUILD)/kernel.ld -o $@ $(1) $@.symbols.o
 $(Q)rm -f $@.first $@.symbols.asm $@.symbols.o
@@ -190,7 +200,7 @@ $(BUILD)/grub.cfg: $(COMMON)/grub.cfg FORCE
 $(BUILD)/rung.iso: $(BUILD)/kernel.elf $(BUILD)/grub.cfg $(PROGRAM)
 	$(call SHOW,ISO,$@)
 	$(Q)rm -rf $(BUILD)/iso && mkdir -p $(BUILD)/iso/boot/grub
-	$(Q)objcopy --strip-all $(BUILD)/kernel.elf $(BUILD)/iso/boot/kernel.elf
+	$(Q)$(OBJCOPY) --strip-all $(BUILD)/kernel.elf $(BUILD)/iso/boot/kernel.elf
 	$(Q)cp $(BUILD)/grub.cfg $(BUILD)/iso/boot/grub/grub.cfg
 	$(foreach file,$(PROGRAM),$(if $(wildcard $(file)/.),$(error PROGRAM=$(file) is a directory)))
 	$(Q)$(if $(PROGRAM),cp $(PROGRAM) $(BUILD)/iso/boot/)

@@ -12,11 +12,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from grade import toolchain
 from grade.errors import BuildFailed, CannotGrade, MissingTool
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD_LIMIT = 300
-TOOLS = ("make", "nasm", "ld", "qemu-system-x86_64")
+TOOLS = ("make", "nasm", toolchain.tool("ld"), "qemu-system-x86_64")
 
 ERROR = re.compile(r": (fatal )?error:|undefined reference|multiple definition|\bld: |"
                    r"Error [0-9]+$|^make.*\*\*\*")
@@ -59,7 +60,7 @@ def build(directory: Path, build_dir: Path, cc: str = "gcc", opt: str = "-O2") -
 
 def require_tools(cc: str) -> None:
     """A machine that lacks a tool says nothing about the submission."""
-    for tool in (*TOOLS, cc):
+    for tool in (*TOOLS, *toolchain.compiler(cc)[:1]):
         if not shutil.which(tool):
             raise MissingTool(tool)
 

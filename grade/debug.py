@@ -10,6 +10,7 @@ import subprocess
 from rich.console import Console
 from rich.text import Text
 
+from grade import toolchain
 from grade.build import ROOT
 from grade.catalog import lab_directory, load, named_checks
 from grade.check import Check
@@ -28,8 +29,8 @@ CANNOT = 2
 def debug(options: Options, console: Console) -> int:
     """Run the one check until it reaches its function, then leave the machine to a person."""
     check = the_check(options)
-    if not shutil.which("gdb"):
-        raise MissingTool("gdb")
+    if not shutil.which(toolchain.gdb()):
+        raise MissingTool(toolchain.gdb())
     report = Report(console, options.request)
     directory = lab_directory(options.tree, check.lab)
     lab, outcome, errors = ready_lab(options.tree, directory, options.build_dir(check.lab),
@@ -96,7 +97,7 @@ def converse(stop: HandOver, check: Check, lab: Lab, console: Console) -> int:
 
 def gdb_command(stop: HandOver, lab: Lab) -> list[str]:
     """gdb with the kernel's symbols and Rung's own commands, attached."""
-    words = ["gdb", "-q", "-ex", "set confirm off", "-ex", "set pagination off",
+    words = [toolchain.gdb(), "-q", "-ex", "set confirm off", "-ex", "set pagination off",
              "-ex", "set backtrace limit 64",
              "-ex", f"directory {lab.tree}"]
     if COMMANDS.exists():

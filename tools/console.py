@@ -19,6 +19,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from grade import toolchain
+
 ADDRESS = re.compile(rb"\[<([0-9a-f]{16})>\]")
 RIP = re.compile(rb"\brip[ =:]+(?:0x)?([0-9a-f]{16})\b", re.IGNORECASE)
 LONGEST_LINE = 4096
@@ -32,8 +34,8 @@ def addr2line(kernel: Path) -> Locate:
     @functools.lru_cache(maxsize=None)
     def locate(address: int) -> str | None:
         try:
-            said = subprocess.run(["addr2line", "-e", kernel, f"{address:#x}"], text=True,
-                                  capture_output=True).stdout
+            said = subprocess.run([toolchain.tool("addr2line"), "-e", kernel, f"{address:#x}"],
+                                  text=True, capture_output=True).stdout
         except OSError:
             return None
         place = said.split(" ")[0].strip().rpartition("/")[2]

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 
+from grade import toolchain
 from grade.machine.elf import FUNCTION, OBJECT, UNTYPED, Elf, Symbol
 from grade.outcome import Failure, Outcome
 
@@ -77,7 +78,7 @@ class Symbols:
     def load_lines(self, addresses: Iterable[int]) -> None:
         """Ask for the lines of many addresses at once: each question starts a program."""
         unknown = [each for each in dict.fromkeys(addresses) if each not in self._lines]
-        tool = shutil.which("addr2line") or shutil.which("llvm-addr2line")
+        tool = shutil.which(toolchain.tool("addr2line")) or shutil.which("llvm-addr2line")
         if not unknown or not tool:
             return
         answer = subprocess.run([tool, "-e", str(self.path), *map(hex, unknown)],

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from grade import toolchain
 from grade.errors import BadMachine, MissingTool
 from grade.machine import firmware
 from grade.machine.elf import Elf
@@ -34,7 +35,7 @@ GRUB_CONFIG = "set timeout=0\nmultiboot2 /boot/stub.elf\nboot\n"
 FORMAT = 2  # change it when the files below, or the machine's devices, change
 MOST_FILLED = 128 << 20  # 10 ms per 64 MiB
 HIGH = 1 << 20
-TOOLS = ("nasm", "ld", "grub-mkrescue", "xorriso")
+TOOLS = ("nasm", toolchain.tool("ld"), "grub-mkrescue", "xorriso")
 
 
 @dataclass(frozen=True)
@@ -172,8 +173,8 @@ def _build_stub(work: Path) -> Elf:
     (boot / "grub" / "grub.cfg").write_text(GRUB_CONFIG)
     stub = boot / "stub.elf"
     _run("nasm", "-f", "elf64", STUB, "-o", work / "stub.o")
-    _run("ld", "-m", "elf_x86_64", "-n", "-e", "_start", f"-Ttext={STUB_ADDRESS:#x}",
-         "-o", stub, work / "stub.o")
+    _run(toolchain.tool("ld"), "-m", "elf_x86_64", "-n", "-e", "_start",
+         f"-Ttext={STUB_ADDRESS:#x}", "-o", stub, work / "stub.o")
     platform = Path("/usr/lib/grub/i386-pc")
     only = ["-d", str(platform)] if platform.exists() else []
     _run("grub-mkrescue", *only, "--fonts=", "--themes=", "--locales=",

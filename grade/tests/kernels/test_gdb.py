@@ -6,6 +6,7 @@ import re
 import subprocess
 from typing import Any
 
+from grade import toolchain
 from grade.build import ROOT, build
 from grade.catalog import lab_directory
 from grade.lab import Lab
@@ -38,7 +39,7 @@ def stopped(lab: Lab, place: Place, **options: Any) -> HandOver:
 
 def gdb(stop: HandOver, *commands: str) -> list[str]:
     """What each command prints."""
-    words = ["gdb", "-batch", "-nx", "-ex", f"source {COMMANDS}",
+    words = [toolchain.gdb(), "-batch", "-nx", "-ex", f"source {COMMANDS}",
              "-ex", f"target remote {stop.gdb_path}"]
     for command in commands:
         words += ["-ex", "echo \\n====\\n", "-ex", command]

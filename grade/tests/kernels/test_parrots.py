@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from grade import toolchain
 from grade.build import ROOT, build
 from grade.catalog import lab_directory
 from grade.tests.kernels.grading import (LABS, SEED, WITH_SHELL, WORK, grade, lost,
@@ -42,7 +43,7 @@ def reference_symbols(lab: int) -> list[str]:
     built = WORK / f"parrots/lab{lab}-reference/obj"
     names = []
     for part in (lab_directory(ROOT, lab).name, "common"):
-        said = subprocess.run(["nm", "--defined-only", "-g", "-j",
+        said = subprocess.run([toolchain.tool("nm"), "--defined-only", "-g", "-j",
                                *sorted((built / part).rglob("*.o"))],
                               capture_output=True, text=True, check=True).stdout
         names.append({line for line in said.split() if re.fullmatch(r"\w+", line)})

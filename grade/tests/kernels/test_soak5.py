@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from grade import toolchain
 from grade.build import ROOT, build
 from grade.catalog import lab_directory
 from grade.lab import Lab
@@ -36,8 +37,8 @@ def make(name: str, way: str = "SYSCALL") -> bytes:
     start = made.with_suffix(".start.o")
     subprocess.run(["nasm", "-f", "elf64", f"-DSYSCALL_BY_{way}", "-o", start, USER / "start.asm"],
                    check=True)
-    subprocess.run(["gcc", *FLAGS, "-o", made, start, USER / "library.c", SOURCES / f"{name}.c"],
-                   check=True)
+    subprocess.run([toolchain.tool("gcc"), *FLAGS, "-o", made, start, USER / "library.c",
+                    SOURCES / f"{name}.c"], check=True)
     return made.read_bytes()
 
 

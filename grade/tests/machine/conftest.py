@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from grade import toolchain
 from grade.machine.machine import Limits, Machine
 from grade.outcome import Failure
 
@@ -20,8 +21,8 @@ def build(directory: Path, source: Path = SOURCE) -> Path:
     built = directory / "kernel.elf"
     subprocess.run(["nasm", "-f", "elf64", "-g", "-F", "dwarf", "-o", directory / "kernel.o",
                     source], check=True)
-    subprocess.run(["ld", "--no-warn-rwx-segments", "-n", "-Ttext=0x100000", "-e", "_start",
-                    "-o", built, directory / "kernel.o"], check=True)
+    subprocess.run([toolchain.tool("ld"), "--no-warn-rwx-segments", "-n", "-Ttext=0x100000", "-e",
+                    "_start", "-o", built, directory / "kernel.o"], check=True)
     return built
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from grade import toolchain
 from grade.machine.gdbremote import GdbError
 from grade.machine.machine import Call, HandOver, Machine, MemoryArea, Module, Result, Value
 from grade.machine.msr import places
@@ -213,8 +214,8 @@ def test_msr_writes(kernel: Path) -> None:
 
 
 def test_every_wrmsr_is_found(kernel: Path) -> None:
-    listing = subprocess.run(["objdump", "-d", kernel], text=True, capture_output=True,
-                             check=True).stdout
+    listing = subprocess.run([toolchain.tool("objdump"), "-d", kernel], text=True,
+                             capture_output=True, check=True).stdout
     with Machine(kernel) as m:
         found = places(m.symbols.elf)
     listed = [int(each, 16) for each in re.findall(r"^ *([0-9a-f]+):.*\bwrmsr", listing, re.M)]
@@ -284,7 +285,7 @@ def test_hand_over_to_gdb(kernel: Path, monkeypatch: pytest.MonkeyPatch) -> None
     handed = caught.value
     try:
         gdb = subprocess.run(
-            ["gdb", "-batch", "-nx", "-ex", f"target remote {handed.gdb_path}",
+            [toolchain.gdb(), "-batch", "-nx", "-ex", f"target remote {handed.gdb_path}",
              "-ex", "printf \"rip=%lx\\n\", $rip", "-ex", f"break *{m.sym('leave_ok'):#x}",
              "-ex", "continue", "-ex", "printf \"then=%lx\\n\", $rip", "-ex", "detach",
              str(handed.kernel)], text=True, capture_output=True, timeout=60)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pexpect
 import pytest
 
+from grade import toolchain
 from tools import console, run
 from tools.console import Annotator
 
@@ -58,8 +59,10 @@ def test_a_line_without_an_end_fills_no_memory() -> None:
 def test_addr2line_knows_the_place(tmp_path: Path) -> None:
     source, program = tmp_path / "here.c", tmp_path / "here"
     source.write_text("\n\nint main(void) { return 0; }\n")
-    subprocess.run(["gcc", "-g", "-no-pie", "-o", program, source], check=True)
-    symbols = subprocess.run(["nm", program], text=True, capture_output=True, check=True).stdout
+    subprocess.run([toolchain.tool("gcc"), "-g", "-static", "-nostdlib", "-Wl,-e,main", "-o",
+                    program, source], check=True)
+    symbols = subprocess.run([toolchain.tool("nm"), program], text=True,
+                             capture_output=True, check=True).stdout
     address = next(line.split()[0] for line in symbols.splitlines() if line.endswith(" T main"))
     locate = console.addr2line(program)
     assert locate(int(address, 16)) == "here.c:3"
