@@ -14,6 +14,7 @@ from grade.lab4.copies import Copies
 from grade.lab4.entries import gs_in_program
 from grade.lab4.puppet import guest, skip_baseline
 from grade.lab4.returns import Visit
+from grade.machine.frames import count_free
 from grade.machine.paging import NO_EXECUTE, WRITABLE
 from grade.machine.state import (PAGE, SMAP, SMEP, USER_END, begin_call, give_back, random_flags,
                                  user_base)
@@ -180,15 +181,15 @@ def test_canary(lab: Lab) -> None:
 def test_hundred_programs(lab: Lab) -> None:
     """U-30, S-18, E7, E23, T4.9 and T4.11 of the audit: exits, faults, and files that are none."""
     programs = [sequence.small(lab.rng, number) for number in range(100)]
-    with lab.boot(modules=[each.module for each in programs]) as m:
+    with lab.boot(probe=True, modules=[each.module for each in programs]) as m:
         skip_baseline(m)
         m.run_to("programs_run")
-        back, free = m.u64(m.regs.rsp), m.call("frames_free")
+        back, free = m.u64(m.regs.rsp), count_free(m)
         for _ in range(5):
             m.run_to("enter_usermode_returnable")
             sequence.check_shared(m)
         m.run_to(back)
-        equal(m.call("frames_free"), free, "frames_free() after 100 programs")
+        equal(count_free(m), free, "the number of free frames after 100 programs")
         m.console.expect_in_order([each.line for each in programs])
         m.run_to_exit(lab.constants["EXIT_OK"])
 

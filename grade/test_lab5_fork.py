@@ -34,7 +34,7 @@ def test_clone(lab: Lab) -> None:
         sharing.plant_code(f)
         f.into_kernel()
         pages = sharing.enrich(f)
-        root, free = f.m.regs.cr3, f.free()
+        root, free = f.m.regs.cr3, f.count_free()
         before = sharing.user_half(f, root)
         f.back()
         for va in pages:
@@ -50,7 +50,7 @@ def test_clone(lab: Lab) -> None:
         for each, shared in ((child, True), (grandchild, False)):
             f.m.call("address_space_destroy", each)
             sharing.check_counts(f, before, shared, "after an address space has been destroyed")
-        equal(f.free(), free, "frames_free() when both copies have been destroyed")
+        equal(f.count_free(), free, "the number of free frames when both copies are destroyed")
 
 
 @check("T5.2", title="Who writes to a shared page gets one of its own, and the last owner keeps it",
@@ -106,13 +106,14 @@ def test_no_memory(lab: Lab) -> None:
         sharing.plant_code(f)
         f.into_kernel()
         root = f.m.regs.cr3
-        child, va, free = sharing.clone(f, root), f.program.data, f.free()
+        child, va, free = sharing.clone(f, root), f.program.data, f.count_free()
         failing = Failing(f.m)
         failing.left = 1
         equal(f.called("copy_on_write", root, va), "ERROR_NO_FRAMES",
               "the error of copy_on_write when its frame_alloc fails")
         expect(sharing.page(f, root, va).frame == sharing.page(f, child, va).frame
-               and sharing.is_shared(f, sharing.page(f, root, va).frame) and f.free() == free,
+               and sharing.is_shared(f, sharing.page(f, root, va).frame)
+               and f.count_free() == free,
                "copy_on_write failed, and the page is not shared any more", "nothing has changed")
         f.back()
         failing.left = 1
@@ -342,7 +343,7 @@ def test_preemption(lab: Lab) -> None:
     """T5.2 of the audit: at every switch, all page tables of all processes."""
     run = children.make(lab.rng, children.SPINNERS, children=4, rounds=6000000,
                         factor=0x10000001 + 2 * lab.rng.randrange(1 << 20))
-    with lab.boot(modules=[run.module], limits=PATIENT) as m:
+    with lab.boot(probe=True, modules=[run.module], limits=PATIENT) as m:
         watch = children.Watch(m, run, 5)
         children.check_end(m, run, 6)
         watch.check()
@@ -355,7 +356,7 @@ def test_preemption(lab: Lab) -> None:
 def test_generations(lab: Lab) -> None:
     """U-22, A-18, E30, E51, T5.3 to T5.5 and T5.7 of the audit; boot-return with the last one."""
     run = children.make(lab.rng, children.GENERATIONS, cycles=1000)
-    with lab.boot(modules=[run.module], limits=PATIENT) as m:
+    with lab.boot(probe=True, modules=[run.module], limits=PATIENT) as m:
         children.check_end(m, run, 1 + 1 + 1000 + 8 + 2 + 1)
     with family(lab) as f:
         killing.check_unasked(f)
@@ -391,9 +392,10 @@ def test_exec(lab: Lab) -> None:
             lists = [executing.texts(lab.rng, count) for count in counts]
             executing.replace(f, to, lists[0], lists[1], by)
             f.into_kernel(rflags=2)
-            free.append(f.free())
+            free.append(f.count_free())
             f.back()
-        equal(free[2:], free[:2], "frames_free() after each execve of a program, the second time")
+        equal(free[2:], free[:2], "the number of free frames after each execve of a program, the "
+              "second time")
 
 
 @check("T5.20", title="An execve that fails leaves its caller whole", points=5, exercise="5.7",
@@ -408,6 +410,7 @@ def test_exec_fails(lab: Lab) -> None:
         unharmed = executing.Unharmed(f)
         for request, error, why in executing.requests(f, to.name):
             unharmed.refused(request, error, why)
+        unharmed.end()
         executing.without_memory(f, to)
 
 
@@ -425,7 +428,7 @@ def test_shell(lab: Lab) -> None:
         pipes.check_broken_pipes(f)
         pipes.check_pieces(f)
     run = children.make(lab.rng, services.PIPES)
-    with lab.boot(modules=[run.module]) as m:
+    with lab.boot(probe=True, modules=[run.module]) as m:
         stop_deadlocks(m)
         watch_queue(m)
         children.check_end(m, run, 3)

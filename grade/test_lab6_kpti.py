@@ -16,6 +16,7 @@ from grade.lab4 import entries
 from grade.lab6 import anytime, area, doors, guest, pairs, starting, visits, workers
 from grade.lab6.pcid import Features
 from grade.lab6.state import boot, demand, kernel_root
+from grade.machine.frames import count_free
 from grade.outcome import equal, expect
 
 # ---- Exercise 6.1: the chain to the entry area ------------------------------------------------
@@ -29,17 +30,17 @@ from grade.outcome import equal, expect
             "Documentation/arch/x86")
 def test_chain(lab: Lab) -> None:
     """K-01, K-06, K-07, E9 to E11: every entry of every table on the way, and each bit."""
-    with boot(lab) as m:
+    with boot(lab, probe=True) as m:
         m.run_to("entry_area_create")
         place, back, kernels = m.regs.rdi, m.u64(m.regs.rsp), area.all_tables(m)
         m.set_u64(place, lab.rng.getrandbits(64))
-        free = m.call("frames_free")
+        free = count_free(m)
         m.run_to(back)
         equal(m.regs.rax & 0xFFFF_FFFF, 0, "what entry_area_create returns")
         chain = area.check_chain(m, m.u64(place), kernels | area.all_tables(m))
         own = [frame for va, frame in area.kernel_frames(m).items()
                if area.RIGHTS[va] != area.CODE and area.named(va).find("percpu") < 0]
-        equal(free - m.call("frames_free"), len(own) + 2, "the number of frames it has taken")
+        equal(free - count_free(m), len(own) + 2, "the number of frames it has taken")
         expect(chain.level3 not in own and chain.level2 not in own,
                "a table of the chain lies in a frame that is a page of the entry area as well",
                "a frame of its own for each table")

@@ -214,7 +214,7 @@ class Unharmed:
     def __init__(self, family: Family) -> None:
         self.f = family
         family.into_kernel(rflags=FIXED)
-        self.free = family.free()
+        self.free = family.count_free()
         family.back()
         self.process = fields(running(family.m))
         self.pages = [each[:3] for each in sharing.user_half(family, family.root)]
@@ -251,6 +251,12 @@ class Unharmed:
         f.into_kernel(rflags=FIXED)
         equal(f.free(), self.free, f"{what}: frames_free() afterwards")
         f.back()
+
+    def end(self) -> None:
+        """No frame is lost, whatever the kernel says."""
+        self.f.into_kernel(rflags=FIXED)
+        equal(self.f.count_free(), self.free, "the number of free frames after calls that failed")
+        self.f.back()
 
 
 def requests(family: Family, name: str) -> list[tuple[Request, int, str]]:
@@ -293,3 +299,5 @@ def without_memory(family: Family, to: Target) -> None:
                                 n):
             expect(n > 8, f"execve takes {show(n - 1)} frames", "tables and pages")
             return
+        if n % 4 == 0:
+            unharmed.end()

@@ -12,6 +12,7 @@ from grade.lab import Lab
 from grade.lab4.puppet import Guest, puppet
 from grade.lab5.structures import Field, error_numbers, layout
 from grade.machine import Machine, Module, Registers
+from grade.machine.frames import count_free
 from grade.machine.state import (FIXED, GENERAL, IF, KERNEL_BASE, NUMBERS, PAGE, State, assign,
                                  compare, values, variable)
 from grade.outcome import Failure, Outcome, equal, expect
@@ -105,6 +106,13 @@ def every_place(machine: Machine) -> list[Process]:
 def all_processes(machine: Machine) -> list[Process]:
     """The places of the table that are in use."""
     return [each for each in every_place(machine) if each.get("state") != ProcessState.UNUSED]
+
+
+def kept_frames(machine: Machine) -> int:
+    """The kernel stacks of places in the table that are unused, in frames."""
+    kept = [each for each in every_place(machine)
+            if each.get("state") == ProcessState.UNUSED and each.top]
+    return len(kept) * NUMBERS["STACK_SIZE"] // PAGE
 
 
 def watch_queue(machine: Machine) -> None:
@@ -208,11 +216,12 @@ class Family(Guest):
         return Process(self.m, self.m.u64(place))
 
     def free(self) -> int:
-        """Frames that are free, or wait for the next process: the kernel stacks of places in the
-        table that are unused."""
-        kept = [each for each in every_place(self.m)
-                if each.get("state") == ProcessState.UNUSED and each.top]
-        return self.m.call("frames_free") + len(kept) * NUMBERS["STACK_SIZE"] // PAGE
+        """Frames that are free, or wait for the next process; the kernel's own word for it."""
+        return self.m.call("frames_free") + kept_frames(self.m)
+
+    def count_free(self) -> int:
+        """The same, whatever the kernel says."""
+        return count_free(self.m) + kept_frames(self.m)
 
     def end(self, child: Process, status: int = 0, signal: int = 0) -> None:
         """Let a process end that has never run: process_exit or process_kill, as if it called them;
@@ -246,5 +255,5 @@ def after_fork(before: Registers, by: str) -> State:
 def family(lab: Lab, *others: Module, **options: Any) -> Iterator[Family]:
     """A machine with a puppet as its first process; `others` are programs to execute."""
     program = puppet(lab.rng)
-    with lab.boot(modules=[program.module(), *others], **options) as machine:
+    with lab.boot(probe=True, modules=[program.module(), *others], **options) as machine:
         yield Family(machine, lab.rng, program)

@@ -146,7 +146,7 @@ def fork_without_memory(family: Family) -> int:
     """Let each frame_alloc of process_fork fail, one after the other: how many there are. We stand
     in the kernel."""
     m, failing = family.m, Failing(family.m)
-    free, before = family.free(), all_processes(m)
+    free, before = family.count_free(), all_processes(m)
     alive = m.call("processes_alive")
     for n in range(1, 200):
         failing.left = n
@@ -158,7 +158,8 @@ def fork_without_memory(family: Family) -> int:
             equal(error, "OK", "the error of process_fork")
             m.call("address_space_destroy", Process(m, m.u64(place)).root)
             m.call("process_free", m.u64(place))
-            equal(family.free(), free, "frames_free() when the child has been given back")
+            equal(family.count_free(), free, "the number of free frames when the child has been "
+                  "given back")
             return n
         when = f"when frame_alloc number {n} of process_fork fails"
         equal(error, "ERROR_NO_FRAMES", f"the error of process_fork {when}")
@@ -213,11 +214,12 @@ def check_refusal(family: Family, error: int, expected: int, why: str) -> None:
     """fork is refused, again and again, and nothing is lost by it."""
     equal(error, expected, f"fork {why}")
     family.into_kernel(rflags=2)
-    free, count = family.free(), len(all_processes(family.m))
+    free, count = family.count_free(), len(all_processes(family.m))
     family.back()
     for by in WAYS:
         equal(family.ask(FORK, by=by, rflags=2), expected, f"fork {why}, by {by},")
     equal(family.ask(GETPID, rflags=2), family.parent.pid, "getpid() of the parent after that")
     family.into_kernel(rflags=2)
-    equal(family.free(), free, f"frames_free() after a fork that was refused, {why}")
+    equal(family.count_free(), free, f"the number of free frames after a fork that was refused, "
+          f"{why}")
     equal(len(all_processes(family.m)), count, f"the number of processes, {why}")

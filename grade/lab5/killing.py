@@ -9,6 +9,7 @@ from typing import NamedTuple
 from grade.lab5.family import (Family, Process, ProcessState, all_processes, running,
                                stop_deadlocks)
 from grade.lab5.waiting import ECHILD, OFF, end_somehow, fork_of, nothing, reap
+from grade.machine.frames import count_free
 from grade.machine.state import FIXED, IF, NUMBERS, PAGE
 from grade.outcome import equal, expect
 
@@ -107,7 +108,7 @@ def check_killed(family: Family) -> None:
     f = family
     stop_deadlocks(f.m)
     f.into_kernel(rflags=OFF)
-    free = f.free()
+    free = f.count_free()
     f.back()
     for by in WAYS:
         scene = Scene(f, by)
@@ -121,7 +122,7 @@ def check_killed(family: Family) -> None:
             equal(scene.ask(CLOSE, end), 0, "close")
     nothing(f, -1, 0, ECHILD, "when all children that were killed have been waited for")
     f.into_kernel(rflags=OFF)
-    equal(f.free(), free, "frames_free() when all that were killed are gone")
+    equal(f.count_free(), free, "the number of free frames when all that were killed are gone")
     equal(f.m.call("processes_alive"), 1, "processes_alive() when all that were killed are gone")
     f.back()
 
@@ -182,7 +183,7 @@ def check_unasked(family: Family) -> None:
     """The first process ends before a child, a grandchild and another one; to the regular end."""
     f, m = family, family.m
     m.run_to("kernel_ready")
-    before = m.call("frames_free")
+    before = count_free(m)
     f.begin()
     f.into_kernel(rflags=OFF)
     first, child, zombie = f.parent, f.fork(), f.fork()
@@ -212,6 +213,6 @@ def check_unasked(family: Family) -> None:
     nothing(f, -1, 0, ECHILD, "when the only child has been waited for")
     f.leave()
     m.run_to("machine_exit")
-    equal(m.call("frames_free"), before, "frames_free() at the end of all")
+    equal(count_free(m), before, "the number of free frames at the end of all")
     equal([str(each) for each in all_processes(m)], [], "the process table at the end of all")
     m.run_to_exit(NUMBERS["EXIT_OK"])

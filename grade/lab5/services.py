@@ -139,13 +139,13 @@ class Files:
 def check_files(family: Family) -> None:
     """Frames are conserved by pipes."""
     family.into_kernel(rflags=OFF)
-    free = family.free()
+    free = family.count_free()
     family.back()
     files = Files(family)
     files.check_pipe()
     files.check_numbers()
     family.into_kernel(rflags=OFF)
-    equal(family.free(), free, "frames_free() when all pipes are closed")
+    equal(family.count_free(), free, "the number of free frames when all pipes are closed")
     family.back()
 
 

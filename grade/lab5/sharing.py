@@ -297,7 +297,7 @@ def clone_without_memory(family: Family) -> None:
     """Let each frame_alloc of a clone fail, one after the other. We stand in the kernel."""
     m, root = family.m, family.m.regs.cr3
     before, failing = user_half(family, root), Failing(m)
-    free = family.free()
+    free = family.count_free()
     for n in range(1, 200):
         equal(family.called("address_space_create", family.scratch), "OK", "address_space_create")
         child = m.u64(family.scratch)
@@ -316,5 +316,6 @@ def clone_without_memory(family: Family) -> None:
               "what the parent maps after a clone_address_space that failed")
         check_counts(family, before, False, "after a clone_address_space that failed")
         if not tried:
+            equal(family.count_free(), free, "the number of free frames in the end")
             expect(n > 5, f"clone_address_space took {n - 1} frames", "some tables")
             return

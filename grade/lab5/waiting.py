@@ -95,7 +95,7 @@ def nothing(family: Family, pid: int, options: int, expected: int, why: str) -> 
 def check_all_reaped(family: Family) -> None:
     """Children that have ended, in all ways, are waited for in all ways; frames are given back."""
     family.into_kernel(rflags=OFF)
-    free = family.free()
+    free = family.count_free()
     codes = (0x1FF, 3, None, None, None, None)
     ended = [end_somehow(family, family.fork(), code) for code in codes]
     family.back()
@@ -109,7 +109,8 @@ def check_all_reaped(family: Family) -> None:
         nothing(family, one.pid, options, ECHILD, "for a child that was waited for already")
     nothing(family, -1, 0, ECHILD, "without children")
     family.into_kernel(rflags=OFF)
-    equal(family.free(), free, "frames_free() when all children have been waited for")
+    equal(family.count_free(), free,
+          "the number of free frames when all children have been waited for")
     family.back()
 
 
@@ -141,7 +142,7 @@ def check_whose(family: Family) -> None:
 def check_errors(family: Family) -> None:
     """EINVAL leaves the zombie, EFAULT takes it; no status wanted is no error."""
     family.into_kernel(rflags=OFF)
-    free = family.free()
+    free = family.count_free()
     first, second, third, fourth = (end_somehow(family, family.fork()) for _ in range(4))
     family.back()
     for options in (4, 0x10, 0x100, -1):
@@ -152,7 +153,7 @@ def check_errors(family: Family) -> None:
         equal(wait(family, ended.pid, 0, at), EFAULT, f"wait4 with the status to go to {at:#x}")
         nothing(family, ended.pid, WNOHANG, ECHILD, "after one that was -EFAULT: the child is gone")
     family.into_kernel(rflags=OFF)
-    equal(family.free(), free, "frames_free() when all children are gone")
+    equal(family.count_free(), free, "the number of free frames when all children are gone")
     family.back()
 
 

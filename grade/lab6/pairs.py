@@ -11,6 +11,7 @@ from grade.lab import Lab
 from grade.lab6.area import HALF, LAST
 from grade.lab6.state import SHADOW, boot, call_out, demand, error_number, is_true
 from grade.machine import Machine
+from grade.machine.frames import count_free
 from grade.machine.paging import (ACCESSED, NO_EXECUTE, PRESENT, USER, WRITABLE, flags)
 from grade.machine.state import NUMBERS, PAGE, USER_END
 from grade.outcome import equal, expect
@@ -81,7 +82,7 @@ def demand_way(machine: Machine) -> int:
 def pairs(lab: Lab, *, trusting: bool = True, **options: Any) -> Iterator[Pairs]:
     """A kernel where all is ready but the interrupts. Trusting: it does not look at its first
     shadow, which takes exercise 6.3."""
-    with boot(lab, **options) as m:
+    with boot(lab, probe=True, **options) as m:
         m.run_to("timer_init")
         if trusting:
             m.poke_code(m.sym("kpti_validate_shadow_tables"), TRUE)
@@ -117,18 +118,18 @@ def check_scarce(kernel: Pairs) -> None:
     base = take_all(kernel) + 2 * PAGE & ~SHADOW
     for n in range(40):
         m.call("frame_free", base + 2 * n * PAGE + rng.choice((0, PAGE)))
-    free = m.call("frames_free")
+    free = count_free(m)
     error, _ = call_out(m, "kpti_allocate_pair")
     equal(error, error_number("ERROR_NO_FRAMES"),
           "what kpti_allocate_pair returns when of each pair one frame is in use")
-    equal(m.call("frames_free"), free, "frames_free() afterwards")
+    equal(count_free(m), free, "the number of free frames afterwards")
     pair = base + 2 * rng.randrange(50, 90) * PAGE
     m.call("frame_free", pair)
     m.call("frame_free", pair + PAGE)
     error, root = call_out(m, "kpti_allocate_pair")
     equal(error, 0, "what kpti_allocate_pair returns when one pair is free as a whole")
     equal(root, pair, "the new pair's address, when only one is free as a whole")
-    equal(m.call("frames_free"), free, "frames_free() afterwards")
+    equal(count_free(m), free, "the number of free frames afterwards")
 
 
 def check_made(kernel: Pairs) -> None:
@@ -191,7 +192,7 @@ def random_page(rng: Random) -> int:
 def check_life(kernel: Pairs) -> None:
     """Pages come and go in several spaces; spaces are copied, and destroyed; no frame is lost."""
     m, rng = kernel.m, kernel.rng
-    free = m.call("frames_free")
+    free = count_free(m)
     spaces: dict[int, set[int]] = {kernel.space(): set() for _ in range(4)}
     check_distinct(list(spaces))
     for n in range(60):
@@ -205,7 +206,7 @@ def check_life(kernel: Pairs) -> None:
     for root in (*spaces, *copies):
         kernel.check_mirror(root, "after clone_address_space")
         m.call("address_space_destroy", root)
-    equal(m.call("frames_free"), free, "frames_free() when all address spaces are destroyed")
+    equal(count_free(m), free, "the number of free frames when all address spaces are destroyed")
 
 
 def one_change(kernel: Pairs, root: int, pages: set[int]) -> None:

@@ -13,6 +13,7 @@ from grade.lab6.state import (PERCPU, SHADOW, boot, call_out, error_number, is_t
                               kernel_root)
 from grade.lab6.workers import FRAMES
 from grade.machine import Machine, Module
+from grade.machine.frames import count_free
 from grade.machine.state import NUMBERS, PAGE, leave
 from grade.outcome import equal, expect
 
@@ -134,9 +135,9 @@ def entry_area(machine: Machine) -> list[int]:
 
 def check_shortages(lab: Lab) -> None:
     """Call entry_area_create again and again, each time with another frame that is not there."""
-    with boot(lab) as m:
+    with boot(lab, probe=True) as m:
         m.run_to("entry_area_create")
-        shortage, free = Shortage(m), m.call("frames_free")
+        shortage, free = Shortage(m), count_free(m)
         mapped = entry_area(m)
         for n in range(MOST_FRAMES):
             shortage.begin(n)
@@ -147,6 +148,8 @@ def check_shortages(lab: Lab) -> None:
             equal(error, shortage.error, f"what entry_area_create returns {what}")
             equal(m.call("frames_free"), free, f"frames_free() afterwards, {what},")
             equal(entry_area(m), mapped, f"what is mapped in the entry area, {what}")
+        left = free - n
+        equal(count_free(m), left, "the number of free frames when entry_area_create has worked")
         equal(error, 0, "what entry_area_create returns when there are frames enough")
         equal(n, len(RIGHTS) - NUMBERS["ENTRY_CODE_PAGES"] - 1 + 2,
               "the number of frames that entry_area_create takes: one for each new page, two for "

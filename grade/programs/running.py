@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from grade.lab import Lab
+from grade.machine.frames import count_free
 from grade.machine.machine import Limits, Machine, Module
 from grade.outcome import Failure, Outcome
 from grade.programs.suite import Fate, Run
@@ -42,7 +43,7 @@ def in_one_boot(lab: Lab, runs: Sequence[Run], int80: bool, options: dict[str, A
     names = [f"{run.name}.{lab.rng.getrandbits(64):x}" for run in runs]
     modules = [Module((run.int80 if int80 else run.elf).read_bytes(),
                       " ".join((name, *run.arguments))) for name, run in zip(names, runs)]
-    with lab.boot(modules=modules, limits=LIMITS, **options) as machine:
+    with lab.boot(probe=True, modules=modules, limits=LIMITS, **options) as machine:
         try:
             run_all(machine, lab.constants["EXIT_OK"])
             return list(read(machine.console.text, names))
@@ -54,7 +55,7 @@ def in_one_boot(lab: Lab, runs: Sequence[Run], int80: bool, options: dict[str, A
 def with_warden(lab: Lab, runs: Sequence[Run], int80: bool, options: dict[str, Any]) -> list[Fate]:
     """The programs as children of one process, in one boot."""
     warden = Warden(runs, lab.rng, int80)
-    with lab.boot(modules=warden.modules, limits=LIMITS, **options) as machine:
+    with lab.boot(probe=True, modules=warden.modules, limits=LIMITS, **options) as machine:
         warden.watch(machine)
         try:
             run_all(machine, lab.constants["EXIT_OK"])
@@ -68,10 +69,10 @@ def with_warden(lab: Lab, runs: Sequence[Run], int80: bool, options: dict[str, A
 def run_all(machine: Machine, expected: int) -> None:
     """From before the first program to the kernel's regular end, with the frames counted."""
     machine.run_to("kernel_ready")
-    before = machine.call("frames_free")
+    before = count_free(machine)
     while machine.run_to("machine_exit") and machine.regs.cpl == 3:
         pass  # a program tried to jump there
-    after = machine.call("frames_free")
+    after = count_free(machine)
     machine.run_to_exit(expected)
     if after != before:
         raise Failure(Outcome.WRONG, f"{before} frames were free before, and {after} are after",
