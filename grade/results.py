@@ -93,8 +93,8 @@ class Request:
         """The make command that repeats one check."""
         words = ["make", goal, f"LAB={id[1]}", f"TEST={id}", f"SEED={self.seed}"]
         words += [f"FROM={shlex.quote(self.source)}"] if self.source else []
-        words += [f"CC={self.cc}"] if self.cc != "gcc" else []
-        words += [f"OPT={self.opt}"] if self.opt != "-O2" else []
+        words += [f"CC={shlex.quote(self.cc)}"] if self.cc != "gcc" else []
+        words += [f"OPT={shlex.quote(self.opt)}"] if self.opt != "-O2" else []
         return " ".join(words)
 
 

@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 FakePath = Callable[[Mapping[str, str]], str]
+AllBut = Callable[..., str]
 
 SERIAL = """\
 /* serial.c: the console. */
@@ -105,6 +106,25 @@ def fake_path(tmp_path: Path) -> FakePath:
     def make(scripts: Mapping[str, str]) -> str:
         for name, body in scripts.items():
             (directory / name).unlink(missing_ok=True)  # not through a link, into the system's own
+            (directory / name).write_text(f"#!/bin/sh\n{body}\n")
+            (directory / name).chmod(0o755)
+        return str(directory)
+    return make
+
+
+@pytest.fixture
+def all_but(tmp_path: Path) -> AllBut:
+    """A PATH with every command of this machine but some, and with others beside them."""
+    def make(scripts: Mapping[str, str], *lacking: str) -> str:
+        places = [Path(place) for place in os.environ["PATH"].split(":")]
+        directory = tmp_path / "all-but"
+        directory.mkdir()
+        for place in [Path("/usr/bin"), Path("/usr/sbin"), *places]:
+            for file in place.iterdir() if place.is_dir() else []:
+                if file.name not in lacking and not (directory / file.name).exists():
+                    (directory / file.name).symlink_to(file)
+        for name, body in scripts.items():
+            (directory / name).unlink(missing_ok=True)
             (directory / name).write_text(f"#!/bin/sh\n{body}\n")
             (directory / name).chmod(0o755)
         return str(directory)

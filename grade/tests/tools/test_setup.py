@@ -7,15 +7,13 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
-from grade.tests.tools.conftest import FakePath, Run
+from grade.tests.tools.conftest import AllBut, FakePath, Run
 
 ROOT = Path(__file__).resolve().parents[3]
-AllBut = Callable[..., str]
 SETUP, DOCTOR, PYTHON = ROOT / "tools/setup", ROOT / "tools/doctor", ROOT / "tools/python"
 
 
@@ -189,25 +187,6 @@ def marks(said: str) -> dict[str, str]:
     """The doctor's rows: the name of a tool, and what it says of it."""
     return {line.split()[1].rstrip(","): line.split()[0] for line in said.splitlines()
             if line.startswith(("ok ", "old ", "missing ", "bad ", "broken "))}
-
-
-@pytest.fixture
-def all_but(tmp_path: Path) -> AllBut:
-    """A PATH with every command of this machine but some, and with others beside them."""
-    def make(scripts: Mapping[str, str], *lacking: str) -> str:
-        places = [Path(place) for place in os.environ["PATH"].split(":")]
-        directory = tmp_path / "all-but"
-        directory.mkdir()
-        for place in [Path("/usr/bin"), Path("/usr/sbin"), *places]:
-            for file in place.iterdir() if place.is_dir() else []:
-                if file.name not in lacking and not (directory / file.name).exists():
-                    (directory / file.name).symlink_to(file)
-        for name, body in scripts.items():
-            (directory / name).unlink(missing_ok=True)
-            (directory / name).write_text(f"#!/bin/sh\n{body}\n")
-            (directory / name).chmod(0o755)
-        return str(directory)
-    return make
 
 
 def test_the_doctor_tells_students_from_authors(run: Run, all_but: AllBut) -> None:
