@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import enum
+import math
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from signal import Signals
@@ -57,6 +59,17 @@ class Limits:
     ticks: int = 3000  # interrupts in a row that each found the kernel asleep at the same place
     idle: float = 50  # looks in a row that found it asleep, interrupts on, and none came
     flood: int = FLOOD  # bytes on the serial port
+
+
+@dataclass
+class Allowance:
+    """What a check may burn, in seconds of processor time, however many machines it starts."""
+
+    run: float = math.inf  # a single run
+    total: float = math.inf  # all the QEMUs that this process has started
+
+
+ALLOWED = Allowance()
 
 
 class Session:
@@ -165,8 +178,12 @@ class Session:
                 return self._stop_it(ending)
 
     def _stop_it(self, ending: Ending) -> Stop:
-        if self.gdb.take_stop() is None:
-            self.gdb.interrupt()
+        """Stop the machine, unless it has stopped of itself while we were asking about it."""
+        self.pump.drain()
+        signal = self.gdb.take_stop()
+        if signal is not None:
+            return self._stopped(signal)
+        self.gdb.interrupt()
         self.pump.drain()
         return Stop(ending, self.gdb.registers().rip)
 
@@ -224,6 +241,12 @@ class Session:
         self.qemu.kill()
 
 
+def children_cpu() -> float:
+    """The processor time of the programs that this process has started and that have ended."""
+    times = os.times()
+    return times.children_user + times.children_system
+
+
 class Patience:
     """Decides when waiting has become useless."""
 
@@ -239,7 +262,8 @@ class Patience:
         cpu, log = self._session.qemu.cpu_seconds(), self._session.log
         asleep = not arrived and cpu == self._last_cpu
         self._last_cpu = cpu
-        if cpu - self._began > self._limits.cpu or self._stuck(cpu):
+        if cpu - self._began > min(self._limits.cpu, ALLOWED.run) or self._stuck(cpu) \
+                or children_cpu() + cpu > ALLOWED.total:
             return Ending.SPINNING
         if log.exceptions - self._exceptions > self._limits.exceptions:
             return Ending.EXCEPTIONS
