@@ -1,96 +1,135 @@
 """`python3 -m grade`: what `make grade` and `make debug` call. Exit status 0: full marks of what
-was asked; 1: points were lost; 2: it could not grade; 130: interrupted."""
+was asked; 1: points were lost; 2: it could not grade; 130: interrupted.
+
+Points are lost only for what a kernel did. So whatever else can go wrong ends here, in words and
+with a 2: a library that is missing or too old, a terminal that takes no words, a full disk. Nothing
+but Python's own library is imported before that is sure."""
 
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
 
-import pytest
-from rich.console import Console
-from rich.text import Text
-
-from grade.build import ROOT
-from grade.catalog import check_files, load, named_checks
-from grade.errors import CannotGrade
-from grade.options import Options
-from grade.plugin import Grading
+from grade.errors import BadSubmission, CannotGrade, host_fault, printable
 from grade.pool import interrupt
-from grade.report import Report, make_console
-from grade.results import Results, discard, write
 
 CANNOT, INTERRUPTED = 2, 130
-
-# Nothing of pytest that would read or write a file, capture, or print: the project's settings and
-# conftest.py are for plain pytest. Plugins that happen to be installed stay out (see main).
-QUIET = ["-c", os.devnull, "--rootdir", str(ROOT), "--noconftest", "-p", "grade.plugin",
-         "-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:capture", "-p", "no:logging",
-         "-p", "no:junitxml", "-p", "no:faulthandler", "-p", "no:warnings"]
+LIBRARIES = ("pytest", "pyelftools", "rich")
+VERSIONS = Path(__file__).resolve().parent.parent / "tools" / "versions"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do what is asked; every way in which that can go wrong ends here, in words."""
-    console = make_console()
+    """Do what is asked, and see that whoever asked is told."""
     signal.signal(signal.SIGTERM, interrupt)
     try:
-        options = Options.parse(arguments)
-        if options.debug:
-            from grade.debug import debug
-            return debug(options, console)
-        return grade(options, console)
-    except CannotGrade as refusal:
-        console.print(Text(f"Cannot grade: {refusal}", "red"))
-    except KeyboardInterrupt:
-        console.print(Text("Interrupted. Nothing is left running.", "red"))
-        return INTERRUPTED
+        make_streams_sure()
+        status = run(arguments)
+        sys.stdout.flush()
+        return status
     except BrokenPipeError:  # `make grade | head`: nobody reads any more
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    except PermissionError as error:
-        console.print(Text(f"Cannot grade: {error.strerror}: {error.filename}", "red"))
-    except Exception:
-        console.print(Text("The grader has a bug (this says nothing about your kernel). "
-                           "Please report what follows.", "magenta"))
-        console.print(Text(traceback.format_exc()))
+        give_up(1)
+    except OSError as error:
+        give_up(1)
+        complain(f"Cannot grade: the report cannot be written: {error.strerror}")
     return CANNOT
 
 
-def grade(options: Options, console: Console) -> int:
-    """Grade what is asked for, report, and write the results, also of a run cut short."""
-    discard(options.out)
-    numbers = options.labs()
-    if options.tests:
-        load(numbers[0])
-        named_checks(numbers[0], options.tests)
-    results = Results(options.request)
-    report = Report(console, options.request)
-    grading = Grading(options, numbers, results, report)
+def run(arguments: Sequence[str] | None) -> int:
+    """Grade or debug; every way in which that can go wrong ends here, in words."""
     try:
-        run_pytest(grading, numbers)
-        results.complete = True
-    finally:
-        report.close()
-        write(results, options.out)
-    report.scores(results)
-    return results.exit_status
+        check_libraries()
+        from grade.command import command
+        return command(arguments)
+    except BadSubmission as refusal:
+        for problem in refusal.problems:
+            say(f"Problem with the submission: {problem}")
+    except CannotGrade as refusal:
+        say(f"Cannot grade: {refusal}")
+    except KeyboardInterrupt:
+        say("Interrupted. Nothing is left running.")
+        return INTERRUPTED
+    except Exception as error:
+        if isinstance(error, BrokenPipeError):
+            raise
+        if not host_fault(error):
+            say("The grader has a bug (this says nothing about your kernel). "
+                "Please report what follows.")
+            say(traceback.format_exc())
+        else:
+            say(f"Cannot grade: {host_fault(error)}")
+    return CANNOT
 
 
-def run_pytest(grading: Grading, numbers: Sequence[int]) -> None:
-    """Let pytest collect the labs' checks and hand its loop to grading; raise what that met."""
-    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    os.environ.pop("PYTEST_ADDOPTS", None)
-    files = [str(check_files()[number]) for number in numbers]
-    status = pytest.main([*QUIET, *files], plugins=[grading])
-    if grading.problem:
-        raise grading.problem
-    if grading.broken:
-        raise RuntimeError("pytest could not collect the checks:\n" + "\n".join(grading.broken))
-    if status == pytest.ExitCode.INTERRUPTED:
-        raise KeyboardInterrupt
-    if status != pytest.ExitCode.OK:
-        raise RuntimeError(f"pytest ended with {status!r}")
+def make_streams_sure() -> None:
+    """What is printed can be printed: a character that an encoding lacks becomes another. What a
+    parent closed is opened on nothing, so that no file of ours gets its number; but without an
+    output to report to, there is nothing to do."""
+    warnings.resetwarnings()
+    warnings.simplefilter("ignore")  # PYTHONWARNINGS=error would make failures of remarks
+    closed = [number for number in range(3) if not is_open(number)]
+    for number in closed:
+        give_up(number)
+    sys.stdin = sys.stdin or open(0, closefd=False)
+    sys.stderr = sys.stderr or open(2, "w", closefd=False)
+    if 1 in closed:
+        complain("Cannot grade: there is no output to write the report to")
+        sys.exit(CANNOT)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+
+
+def is_open(number: int) -> bool:
+    try:
+        os.fstat(number)
+        return True
+    except OSError:
+        return False
+
+
+def give_up(number: int) -> None:
+    """Let a stream end in nothing: neither now nor at the end of Python shall it fail again."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    if nothing != number:
+        os.dup2(nothing, number)
+        os.close(nothing)
+
+
+def check_libraries() -> None:
+    """Refuse libraries that the grader would crash in. tools/versions has the numbers."""
+    least = dict(re.findall(r"^(\S+) +(\S+)$", VERSIONS.read_text(), re.M))
+    for name in LIBRARIES:
+        try:
+            found = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            raise CannotGrade(f"Python's library {name} is missing; `make setup` installs it"
+                              ) from None
+        if numbers(found) < numbers(least[name]):
+            raise CannotGrade(f"Python's library {name} is version {found}, and {least[name]} or "
+                              "newer is needed")
+
+
+def numbers(version: str) -> list[int]:
+    """7.2.1 as numbers; of 9.0.0rc1 those that are there."""
+    return [int(digits) for digits in re.findall(r"\d+", version)[:3]]
+
+
+def say(words: str) -> None:
+    print("\n".join(map(printable, words.splitlines())), flush=True)
+
+
+def complain(words: str) -> None:
+    try:
+        print(words, file=sys.stderr, flush=True)
+    except OSError:
+        give_up(2)
 
 
 if __name__ == "__main__":

@@ -1,31 +1,72 @@
-"""A lab's kernels, built by make as the student builds them."""
+"""A lab's kernels, built by make as the student builds them, and whose fault it is if they are not.
+
+A build is bounded: in processor time (not in wall time, which a busy machine stretches), in memory,
+in the size of files and of what the compilers say. When a bound is met the whole process group
+ends. What the machine lacks is never the student's fault."""
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import fcntl
 import os
 import re
+import resource
+import selectors
 import shutil
+import signal
 import subprocess
-from collections.abc import Iterator
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
-from grade import toolchain
+from grade import intake, toolchain
 from grade.errors import BuildFailed, CannotGrade, MissingTool
+from grade.reads import refuse_foreign_lines, refuse_foreign_reads
 
-ROOT = Path(__file__).resolve().parent.parent
-BUILD_LIMIT = 300
+ROOT, COMMON = intake.ROOT, intake.COMMON
 TOOLS = ("make", "nasm", toolchain.tool("ld"), "qemu-system-x86_64")
+# What the rules of lab.mk and hostile/Makefile call. Only of these we say that they are missing.
+CALLED = {*TOOLS, "sh", "cd", "awk", "sed", "cmp", "mkdir", "rm", "cp", "cat", "tr", "printf", "as",
+          "flock", "gcc", "clang", "grub-mkrescue", "xorriso", "mformat",
+          *map(toolchain.tool, ("gcc", "nm", "objcopy", "as"))}
+
+# Options of lab.mk that an old compiler, or one for another processor, does not know.
+NEEDED = ("-std=c11", "-mcmodel=kernel", "-mno-red-zone", "-mgeneral-regs-only",
+          "-fcf-protection=none", "-ffile-prefix-map=a=b", "-fno-pic", "-fno-pie")
+
+# A lab takes about 8 seconds of a processor.
+CPU_LIMIT = 300  # seconds of processor time, of all processes together
+PROCESS_CPU = 120  # and of one of them
+STANDSTILL = 90.0  # seconds in which nothing of the build has used a processor
+OUTPUT_LIMIT = 64 << 20  # bytes of messages, of which we keep the first and the last
+KEPT = 1 << 20
+MEMORY, FILE_SIZE = 4 << 30, 256 << 20
+TICK, GRACE = 0.5, 3.0
+PR_SET_PDEATHSIG = 1
 
 ERROR = re.compile(r": (fatal )?error:|undefined reference|multiple definition|\bld: |"
                    r"Error [0-9]+$|^make.*\*\*\*")
 FROM_MAKE = re.compile(r"^make(\[[0-9]+\])?: ")
-NOT_FOUND = re.compile(r"(?:^|: )([\w.+/-]+): (?:command )?not found"
-                       r"|^make(?:\[\d+\])?: ([\w.+/-]+): No such file or directory$", re.M)
+# The shell's own words, which no compiler begins a line with, and make's.
+NOT_FOUND = re.compile(r"^(?:/bin/)?(?:sh|dash|bash): (?:line )?\d+: ([\w.+-]+): "
+                       r"(?:command )?not found$"
+                       r"|^make(?:\[\d+\])?: ([\w.+-]+): No such file or directory$", re.M)
 NOISE = re.compile(r"^make(\[[0-9]+\])?: (Entering|Leaving) directory")
-SHOWN_LINES = 14
+QUOTED = re.compile(r"#\s*(error|warning|pragma)|%error|^\s*\d* \| ")
+HOST = re.compile(r"No space left on device|Disk quota exceeded|Read-only file system|"
+                  r"Input/output error|Too many open files|Cannot allocate memory|"
+                  r"Resource temporarily unavailable|Structure needs cleaning")
+CRASH = re.compile(r"internal compiler error|Killed signal terminated program|"
+                   r"[Uu]nable to execute command|cannot execute|error trying to exec|"
+                   r"frontend command failed|error while loading shared libraries|"
+                   r"(?:Segmentation fault|Illegal instruction|Bus error|Aborted|Killed)"
+                   r"(?: \(core dumped\))?\s*$")
+SHOWN_LINES, SHOWN_COLUMNS = 14, 400
 
 
 @dataclass(frozen=True)
@@ -37,21 +78,29 @@ class Built:
     directory: Path
     cc: str
     opt: str
+    common: Path = COMMON
 
     def iso(self) -> Path:
         """A disc with the kernel, for the few checks that boot through GRUB: made on demand."""
         with locked(self.kernel.parent / ".lock"):
-            make(self.directory, self.kernel.parent, self.cc, self.opt, "iso")
+            make(self.directory, self.kernel.parent, self.cc, self.opt, "iso", common=self.common)
         return self.kernel.parent / "rung.iso"
 
 
-def build(directory: Path, build_dir: Path, cc: str = "gcc", opt: str = "-O2") -> Built:
-    """Build both kernels of a lab. Raises BuildFailed for the student's fault, CannotGrade else."""
+def build(directory: Path, build_dir: Path, cc: str = "gcc", opt: str = "-O2",
+          jobs: int | None = None, common: Path = COMMON) -> Built:
+    """Build both kernels of a lab. Raises BuildFailed for the student's fault, CannotGrade else.
+    `common` is another than ours where a tree was taken in: then nothing outside may be read."""
     require_tools(cc)
-    build_dir.mkdir(parents=True, exist_ok=True)
+    try_compiler(cc, opt)
+    try:
+        build_dir.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise CannotGrade(f"{error.filename} is in the way: it must be a directory") from None
     with locked(build_dir / ".lock"):
-        make(directory, build_dir, cc, opt, "kernel", "probe")
-    built = Built(build_dir / "kernel.elf", build_dir / "kernel-probe.elf", directory, cc, opt)
+        make(directory, build_dir, cc, opt, "kernel", "probe", jobs=jobs, common=common)
+    built = Built(build_dir / "kernel.elf", build_dir / "kernel-probe.elf", directory, cc, opt,
+                  common)
     for product in (built.kernel, built.probe):
         if not product.is_file():
             raise BuildFailed([f"make succeeded and made no {product.name}"])
@@ -60,62 +109,254 @@ def build(directory: Path, build_dir: Path, cc: str = "gcc", opt: str = "-O2") -
 
 def require_tools(cc: str) -> None:
     """A machine that lacks a tool says nothing about the submission."""
-    for tool in (*TOOLS, *toolchain.compiler(cc)[:1]):
+    for tool in (*TOOLS, *compiler_words(cc)[:1]):
         if not shutil.which(tool):
             raise MissingTool(tool)
 
 
-def make(directory: Path, build_dir: Path, cc: str, opt: str, *goals: str) -> None:
+def compiler_words(cc: str) -> list[str]:
+    """CC= as words: it may be `gcc -m64` or `ccache gcc`."""
+    odd = re.search(r"[^\w\s./+=,:@-]", cc)
+    if odd or not cc.strip():
+        raise CannotGrade(f"CC={cc} is no name of a compiler" + (f": {odd[0]}" if odd else ""))
+    return toolchain.compiler(cc)
+
+
+@lru_cache(maxsize=None)
+def try_compiler(cc: str, opt: str) -> None:
+    """Whoever asks for a compiler, or an option, that does not work is told so before anything
+    of a student is compiled."""
+    odd = re.search(r"[^\w\s./+=,:@-]", opt)
+    if odd:
+        raise CannotGrade(f"OPT={opt} holds {odd[0]}, which no option of a compiler needs")
+    failed = compiles(cc, opt.split())
+    if not failed:
+        return
+    if not compiles(cc, []):
+        raise CannotGrade(f"OPT={opt}: {cc} does not know that, and says: {failed}")
+    raise CannotGrade(f"CC={cc} cannot compile an empty file for x86-64, and says: {failed}")
+
+
+def compiles(cc: str, options: list[str]) -> str:
+    """"", or the first words of why not."""
+    with tempfile.TemporaryDirectory(prefix="rung-") as directory:
+        source, made = Path(directory, "empty.c"), Path(directory, "empty.o")
+        source.write_text("int empty;\n")
+        command = [*compiler_words(cc), *NEEDED, *options, "-c", str(source), "-o", str(made)]
+        if toolchain.cross() and "clang" in cc:
+            command.append("--target=x86_64-linux-gnu")
+        try:
+            done = subprocess.run(command, env=clean_environment(), stdin=subprocess.DEVNULL,
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                  errors="replace", timeout=STANDSTILL)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return str(error)
+        said = first_errors(done.stdout)[0].replace(f"{directory}/", "")
+        return "" if done.returncode == 0 and made.is_file() else said
+
+
+def make(directory: Path, build_dir: Path, cc: str, opt: str, *goals: str,
+         jobs: int | None = None, common: Path = COMMON) -> None:
     """Run make in the lab's directory, quietly, with nothing inherited from a make around us. The
     rules, and all that labs are given, are the grader's own: a submission cannot bring others.
     RUNG_RULES names other rules, for the grader's own tests."""
-    rules = os.environ.get("RUNG_RULES") or str(ROOT / "common" / "lab.mk")
+    rules = os.environ.get("RUNG_RULES") or str(common / "lab.mk")
+    taken_in = common != COMMON
+    listed = taken_in and lists_reads(cc)
     command = ["make", "-C", str(directory), "-f", rules,
-               f"-j{os.cpu_count() or 1}", "-Otarget", f"BUILD={build_dir.resolve()}",
-               f"CC={cc}", f"OPT={opt}", *goals]
+               f"-j{jobs or os.cpu_count() or 1}", "-Otarget", f"BUILD={build_dir.resolve()}",
+               f"CC={cc}", f"OPT={opt}", *(["READS=1"] if listed else []), *goals]
+    status, output = supervised(command)
+    if taken_in:
+        allowed = [common.parent, *system_headers(cc)]
+        refuse_foreign_reads(build_dir, common.parent, allowed)
+        if status != 0:
+            refuse_foreign_lines(output, common.parent, allowed)
+    if status != 0:
+        explain_failure(output)
+
+
+@lru_cache(maxsize=None)
+def lists_reads(cc: str) -> bool:
+    """Whether the compiler's assembler can say what it reads. clang's own cannot."""
+    return not compiles(cc, ["-Wa,--MD,/dev/null"])
+
+
+@lru_cache(maxsize=None)
+def system_headers(cc: str) -> tuple[Path, ...]:
+    """Where a compiler's own headers lie."""
+    done = subprocess.run([*compiler_words(cc), "-E", "-v", "-x", "c", os.devnull], text=True,
+                          env=clean_environment(), stdin=subprocess.DEVNULL, errors="replace",
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=STANDSTILL)
+    listed = re.search(r"<\.\.\.> search starts here:\n(.*?)^End of", done.stdout, re.S | re.M)
+    return tuple(Path(os.path.realpath(line.strip()))
+                 for line in (listed[1].splitlines() if listed else []))
+
+
+# ---- Bounds.
+
+def supervised(command: list[str]) -> tuple[int, str]:
+    """Run a command within the bounds; its status, and what it said. However this ends, nothing of
+    its process group is left."""
     try:
-        done = subprocess.run(command, env=clean_environment(), stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              text=True, errors="replace", timeout=BUILD_LIMIT)
-    except subprocess.TimeoutExpired:
-        raise BuildFailed([f"make did not end within {BUILD_LIMIT} seconds"]) from None
+        process = subprocess.Popen(command, env=clean_environment(), stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                   start_new_session=True, preexec_fn=be_bounded(os.getpid()))
     except OSError as error:
-        raise CannotGrade(f"make did not start: {error}") from None
-    if done.returncode != 0:
-        explain_failure(done.stdout)
+        raise CannotGrade(f"{command[0]} did not start: {error}") from None
+    try:
+        output = listen(process)
+        # Its group goes first: as long as it is not waited for, its number is its own.
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    finally:
+        end_group(process)
+    return process.returncode, output
+
+
+def be_bounded(parent: int) -> Callable[[], None]:
+    """What a process does before it becomes make: bounds, and an end with its parent's."""
+    prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
+    bounds = ((resource.RLIMIT_CPU, PROCESS_CPU), (resource.RLIMIT_AS, MEMORY),
+              (resource.RLIMIT_FSIZE, FILE_SIZE), (resource.RLIMIT_CORE, 0))
+
+    def settle() -> None:
+        for which, most in bounds:
+            _, hard = resource.getrlimit(which)
+            resource.setrlimit(which, (most if hard == resource.RLIM_INFINITY
+                                       else min(most, hard), hard))
+        if prctl:
+            prctl(PR_SET_PDEATHSIG, signal.SIGTERM)  # make ends what it has started
+            if os.getppid() != parent:
+                os._exit(1)
+    return settle
+
+
+def listen(process: subprocess.Popen[bytes]) -> str:
+    """What a build says, until it has nothing more to say or does more than it may."""
+    assert process.stdout
+    first, last, size = bytearray(), bytearray(), 0
+    pipe = process.stdout.fileno()
+    clock = Clock(process.pid)
+    with selectors.DefaultSelector() as selector:
+        selector.register(pipe, selectors.EVENT_READ)
+        while True:
+            if selector.select(TICK):
+                chunk = os.read(pipe, 1 << 16)
+                if not chunk:
+                    break
+                size += len(chunk)
+                first += chunk[:KEPT - len(first)] if len(first) < KEPT else b""
+                last = (last + chunk)[-KEPT:] if len(first) == KEPT else last
+            if size > OUTPUT_LIMIT:
+                raise BuildFailed([f"the compilers said more than {OUTPUT_LIMIT >> 20} MiB, of "
+                                   "which these are the first lines:",
+                                   *first_errors(first.decode(errors="replace"))])
+            clock.look()
+    middle = b"\n" if size > 2 * KEPT else b""
+    overlap = max(0, len(first) + len(last) - size)
+    return bytes(first + middle + last[overlap:]).decode(errors="replace")
+
+
+class Clock:
+    """The processor time of a process group, which is what bounds it."""
+
+    def __init__(self, group: int) -> None:
+        self.group, self.used = group, 0.0
+        self.looked = self.moved = time.monotonic()
+
+    def look(self) -> None:
+        """Once a second: raise what a build that does not end deserves."""
+        now = time.monotonic()
+        if now - self.looked < 2 * TICK:
+            return
+        self.looked = now
+        used = processor_time(self.group)
+        if used > self.used:
+            self.moved = now
+        self.used = used
+        if used > CPU_LIMIT:
+            raise BuildFailed([f"the build was not done after {CPU_LIMIT} seconds of processor "
+                               "time"])
+        if now - self.moved > STANDSTILL:
+            raise CannotGrade(f"the build stood still for {STANDSTILL:g} seconds, as if it read a "
+                              "file that has no end: is a pipe or a device included?")
+
+
+def processor_time(group: int) -> float:
+    """The seconds that a group, and all that has ended in it, has used."""
+    ticks = 0
+    for entry in os.listdir("/proc") if os.path.isdir("/proc") else ():
+        if entry.isdigit():
+            with contextlib.suppress(OSError):
+                fields = Path("/proc", entry, "stat").read_text().rsplit(")", 1)[1].split()
+                if int(fields[2]) == group:
+                    ticks += sum(map(int, fields[11:15]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def end_group(process: subprocess.Popen[bytes]) -> None:
+    """End what is still there: make is asked first, so that it takes half a file away."""
+    def done() -> bool:
+        return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
+
+    if not done():
+        os.killpg(process.pid, signal.SIGTERM)
+        deadline = time.monotonic() + GRACE
+        while not done() and time.monotonic() < deadline:
+            time.sleep(TICK / 50)
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    if process.stdout:
+        process.stdout.close()
 
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """One make at a time in a directory."""
-    with path.open("w") as lock:
+    """One make at a time in a directory. The lock's file is never written, nor a link followed."""
+    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+    try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+    finally:
+        os.close(lock)
 
 
 def clean_environment() -> dict[str, str]:
-    """The environment without what `make grade LAB=2` hands down: LAB would override every
-    `LAB := n` of the Makefiles below. English, so that errors can be recognised."""
-    dropped = ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "MAKEFILES",
-               "LAB", "TEST", "SEED", "JOBS", "FROM", "CC", "OPT", "BUILD",
-               "CMDLINE", "PROGRAM", "ARGS", "V")
-    kept = {name: value for name, value in os.environ.items() if name not in dropped}
+    """What programs need to be found and to find their files, and nothing else: make, the
+    compilers, nasm and the loader all take orders from the environment. English, so that errors
+    can be recognised."""
+    needed = ("PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "CROSS", "CCACHE_DIR", "XDG_CACHE_HOME")
+    kept = {name: os.environ[name] for name in needed if name in os.environ}
     return {**kept, "LC_ALL": "C"}
 
 
+# ---- Whose fault it is.
+
 def explain_failure(output: str) -> None:
-    """Tell a tool that is not there from a program that is wrong."""
-    missing = NOT_FOUND.search(output)
-    if missing:
-        tool = next(name for name in missing.groups() if name)
-        if "/" not in tool and not shutil.which(tool):
+    """Tell what the machine lacks from a program that is wrong."""
+    for match in NOT_FOUND.finditer(output):
+        tool = match[1] or match[2]
+        if tool in CALLED and not shutil.which(tool):
             raise MissingTool(tool)
+    for line in output.splitlines():
+        if not QUOTED.search(line):
+            if HOST.search(line):
+                raise CannotGrade(f"the build met a fault of this machine: {line[:SHOWN_COLUMNS]}")
+            if CRASH.search(line):
+                raise CannotGrade("a tool of the build crashed, which says nothing about the "
+                                  f"kernel: {line[:SHOWN_COLUMNS]}")
+    for name, program in (("make", "make"), ("nasm", "nasm"), ("binutils", toolchain.tool("ld"))):
+        fault = toolchain.version_fault(name, program)
+        if fault:
+            raise CannotGrade(fault)
     raise BuildFailed(first_errors(output))
 
 
 def first_errors(output: str) -> list[str]:
     """The part of the output that a person would scroll back to."""
-    lines = [line for line in output.splitlines() if line.strip() and not NOISE.match(line)]
+    lines = [line if len(line) <= SHOWN_COLUMNS else line[:SHOWN_COLUMNS] + "…"
+             for line in output.splitlines() if line.strip() and not NOISE.match(line)]
     if not lines:
         return ["make failed and said nothing"]
     at = [number for number, line in enumerate(lines) if ERROR.search(line)]

@@ -12,14 +12,13 @@ from rich.text import Text
 
 from grade import toolchain
 from grade.build import ROOT
-from grade.catalog import lab_directory, load, named_checks
+from grade.catalog import lab_name, load, named_checks
 from grade.check import Check
-from grade.errors import CannotGrade, MissingTool
+from grade.errors import CannotGrade, MissingTool, printable
 from grade.lab import Lab
 from grade.machine.machine import DEBUG_AT, HandOver
 from grade.options import Options
-from grade.outcome import Outcome
-from grade.report import Report, printable
+from grade.report import Report
 from grade.run import ready_lab, run_check
 
 COMMANDS = ROOT / "common" / "gdb" / "rung.py"
@@ -32,12 +31,15 @@ def debug(options: Options, console: Console) -> int:
     if not shutil.which(toolchain.gdb()):
         raise MissingTool(toolchain.gdb())
     report = Report(console, options.request)
-    directory = lab_directory(options.tree, check.lab)
-    lab, outcome, errors = ready_lab(options.tree, directory, options.build_dir(check.lab),
-                                     options.seed, options.cc, options.opt)
+    submission = options.submission
+    if check.lab not in submission.labs:
+        raise CannotGrade(f"there is no {lab_name(check.lab)} in the tree")
+    lab, outcome, errors = ready_lab(
+        submission.tree, submission.labs[check.lab], submission.build_dir(check.lab), options.seed,
+        options.cc, options.opt, common=submission.common)
     if not lab:
         report.built(0, outcome, errors)
-        return CANNOT if outcome is Outcome.MISSING_TOOL else 1
+        return 1
     console.print(Text.assemble((f"{check.id}  {check.title}", "bold"), f"  seed {options.seed}"))
     return reach(check, lab.for_check(check), console, report)
 
@@ -96,8 +98,9 @@ def converse(stop: HandOver, check: Check, lab: Lab, console: Console) -> int:
 
 
 def gdb_command(stop: HandOver, lab: Lab) -> list[str]:
-    """gdb with the kernel's symbols and Rung's own commands, attached."""
-    words = [toolchain.gdb(), "-q", "-ex", "set confirm off", "-ex", "set pagination off",
+    """gdb with the kernel's symbols and Rung's own commands, attached. A person's .gdbinit may set
+    an architecture, or anything else that does not go with this machine: -nx."""
+    words = [toolchain.gdb(), "-nx", "-q", "-ex", "set confirm off", "-ex", "set pagination off",
              "-ex", "set backtrace limit 64",
              "-ex", f"directory {lab.tree}"]
     if COMMANDS.exists():

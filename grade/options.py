@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
+import functools
 import os
 import re
 import secrets
@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from grade.build import ROOT
-from grade.catalog import gradable, lab_directory
+from grade import intake
+from grade.catalog import check_files
 from grade.check import ID
-from grade.errors import CannotGrade
+from grade.errors import CannotGrade, printable
+from grade.intake import ROOT, Submission
 from grade.results import Request
 
 # Option, variable of make, what it is. But for FROM an empty value is as good as none.
@@ -24,10 +25,13 @@ WORDS = (
     ("test", "TEST", "the check to run, as T2.3; or several, separated by commas"),
     ("seed", "SEED", "the seed of every random choice (default: a random one, which is printed)"),
     ("jobs", "JOBS", "how many checks at a time (default: one per core)"),
-    ("from", "FROM", "the tree to grade (default: this one)"),
+    ("from", "FROM", "the tree to grade: a directory that holds lab1-… (default: this one)"),
     ("cc", "CC", "the C compiler (default: gcc)"),
     ("opt", "OPT", "its optimisation (default: -O2)"),
 )
+
+# What make, the shell, or a compiler takes for its own in a path.
+ODD = re.compile(r"[^\w./,+@^-]")
 
 
 @dataclass(frozen=True)
@@ -73,38 +77,43 @@ class Options:
         return cls.from_environment(given, given["debug"], given["out"])
 
     @property
-    def tree(self) -> Path:
-        return Path(self.source).resolve() if self.source else ROOT
-
-    @property
     def request(self) -> Request:
         return Request(self.seed, self.tests, self.source, self.cc, self.opt)
 
     def labs(self) -> list[int]:
-        """The labs to grade, after a look at what there is."""
-        if not self.tree.is_dir():
-            raise CannotGrade(f"FROM={self.source}: no such directory")
-        for path in (self.tree, self.out.absolute()):
-            odd = re.search(r"[\s:%()'\"$&;*<>|`\\?]", str(path))
+        """The labs to grade: those that there are checks for, handed in or not."""
+        known = sorted(check_files())
+        if self.lab is not None and self.lab not in known:
+            raise CannotGrade(f"there is no lab {self.lab} to grade; there are: "
+                              f"{', '.join(map(str, known)) or 'none'}")
+        return known if self.lab is None else [self.lab]
+
+    @functools.cached_property
+    def submission(self) -> Submission:
+        """What is graded, after a look at it; another's tree has been copied then."""
+        for path in (ROOT, self.out.absolute()):
+            odd = ODD.search(str(path))
             if odd:
                 raise CannotGrade(f"make and the shell cannot work with {odd[0]!r} in a path; "
-                                  f"move {path}")
-        there = gradable(self.tree)
-        listed = ", ".join(map(str, there)) or "none"
-        if self.lab is not None and self.lab not in there:
-            raise CannotGrade(f"there is no lab {self.lab} to grade in {self.tree}; "
-                              f"there are: {listed}")
-        if not there:
-            raise CannotGrade(f"{self.tree} holds no lab to grade (a directory lab1-…)")
-        return there if self.lab is None else [self.lab]
+                                  f"move {printable(str(path))}")
+        tree = _directory(self.source) if self.source else ROOT
+        if tree == ROOT:
+            return intake.own(ROOT, self.labs())
+        return intake.foreign(tree, self.labs(), self.out.absolute() / "from")
 
-    def build_dir(self, number: int) -> Path:
-        """Where a lab is built: beside our results if it comes from another tree."""
-        name = lab_directory(self.tree, number).name
-        if self.tree == ROOT:
-            return ROOT / "build" / name
-        key = hashlib.sha256(str(self.tree).encode()).hexdigest()[:12]
-        return self.out / "from" / key / name
+
+def _directory(source: str) -> Path:
+    """The directory that FROM= names."""
+    shown = printable(source)
+    try:
+        path = Path(source).resolve(strict=True)
+    except FileNotFoundError:
+        raise CannotGrade(f"FROM={shown}: no such directory") from None
+    except (OSError, RuntimeError, ValueError):  # a loop of links, a name too long
+        raise CannotGrade(f"FROM={shown} leads nowhere: is it a link to itself?") from None
+    if not path.is_dir():
+        raise CannotGrade(f"FROM={shown} is no directory; if it is an archive, unpack it first")
+    return path
 
 
 def _lab(word: str, tests: tuple[str, ...]) -> int | None:

@@ -14,12 +14,13 @@ import pytest
 from _pytest.runner import runtestprotocol
 
 from grade.build import build
-from grade.catalog import lab_directory
+from grade.catalog import lab_name, load, named_checks
 from grade.check import BadCheck, Check, check_of
+from grade.errors import CannotGrade
 from grade.lab import Lab
 from grade.options import Options
 from grade.outcome import Failure
-from grade.results import LabResult, Results
+from grade.results import LabResult, Results, absent_lab
 from grade.run import Watch, grade_lab
 
 GIVEN_LAB = pytest.StashKey[Lab]()
@@ -37,10 +38,14 @@ def lab(request: pytest.FixtureRequest) -> Lab:
 
 @functools.lru_cache(maxsize=None)
 def _lab_from_environment(number: int) -> Lab:
-    options = Options.from_environment()
-    directory = lab_directory(options.tree, number)
-    built = build(directory, options.build_dir(number), options.cc, options.opt)
-    return Lab(options.tree, directory, built, options.seed)
+    options = Options.from_environment({"lab": number})
+    submission = options.submission
+    if number not in submission.labs:
+        raise CannotGrade(f"{lab_name(number)} was not handed in")
+    directory = submission.labs[number]
+    built = build(directory, submission.build_dir(number), options.cc, options.opt,
+                  common=submission.common)
+    return Lab(submission.tree, directory, built, options.seed)
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -91,10 +96,16 @@ class Grading:
         return True
 
     def _grade(self, number: int) -> LabResult:
-        options = self.options
-        return grade_lab(options.tree, number, tests=options.tests, seed=options.seed,
-                         jobs=options.jobs, build_dir=options.build_dir(number), cc=options.cc,
-                         opt=options.opt, watch=self.watch, execute=self.execute)
+        options, submission = self.options, self.options.submission
+        if number not in submission.labs:
+            load(number)
+            absent = absent_lab(number, lab_name(number), named_checks(number, options.tests))
+            self.watch.lab_absent(absent.name)
+            return absent
+        return grade_lab(submission.tree, number, tests=options.tests, seed=options.seed,
+                         jobs=options.jobs, build_dir=submission.build_dir(number), cc=options.cc,
+                         opt=options.opt, common=submission.common, watch=self.watch,
+                         execute=self.execute)
 
     def execute(self, check: Check, lab: Lab) -> None:
         """Run a check's item through pytest's protocol, and raise what it raised."""

@@ -14,21 +14,26 @@ from rich.table import Table
 from rich.text import Text
 
 from grade.check import Check
+from grade.errors import printable
 from grade.outcome import Outcome
-from grade.results import INTERNAL, CheckResult, LabResult, Request, Results
+from grade.results import ABSENT, CANNOT, INTERNAL, CheckResult, LabResult, Request, Results
 from grade.run import Watch
 
 LABEL = 10
 TITLE = 58
+NARROWEST = 40
 
 
 def make_console() -> Console:
     """Colour and movement on a terminal only; NO_COLOR is respected (https://no-color.org)."""
     on_terminal = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
     plain = not on_terminal or bool(os.environ.get("NO_COLOR"))
-    return Console(force_terminal=on_terminal, color_system=None if plain else "auto",
-                   highlight=False, markup=False, emoji=False, soft_wrap=not on_terminal,
-                   legacy_windows=False)
+    console = Console(force_terminal=on_terminal, color_system=None if plain else "auto",
+                      highlight=False, markup=False, emoji=False, soft_wrap=not on_terminal,
+                      legacy_windows=False)
+    if console.width < NARROWEST:  # where the table has no room at all, the terminal may fold it
+        console.width = NARROWEST
+    return console
 
 
 class Report(Watch):
@@ -53,6 +58,10 @@ class Report(Watch):
             self.live.start()
             self._progress("building")
 
+    def lab_absent(self, name: str) -> None:
+        self.console.print(Text.assemble((name, "bold"), "  ", (ABSENT, "red")))
+        self.console.print()
+
     def built(self, seconds: float, outcome: Outcome, errors: Sequence[str]) -> None:
         if outcome is Outcome.PASSED:
             self._progress(f"built in {seconds:.1f} s")
@@ -74,7 +83,7 @@ class Report(Watch):
         self.done += 1
         self.running.pop(result.check.id, None)
         check = result.check
-        points = f"{result.points}/{check.points}"
+        points = f"{earned(result)}/{check.points}"
         self.console.print(Text.assemble(
             "  ", (f"{check.id:6}", "bold"), f"{shorten(check.title, TITLE):{TITLE}}",
             f"{points:>8}", f"{result.seconds:7.2f} s  ", (result.outcome, colour(result))))
@@ -99,10 +108,12 @@ class Report(Watch):
         """A lost check: what was seen, what was expected, and how to see it again."""
         check = result.check
         self.console.print(Text.assemble(
-            (f"{check.id}  {check.title}", "bold"), f"  0/{check.points}  ",
+            (f"{check.id}  {check.title}", "bold"), f"  {earned(result)}/{check.points}  ",
             (result.outcome, colour(result))))
         if result.outcome == INTERNAL:
             self._item("", "This is a bug of the grader, not of your kernel. Please report it.")
+        if result.outcome == CANNOT:
+            self._item("", "This machine cannot grade it, which says nothing about your kernel.")
         self._item("seen", result.seen)
         self._item("expected", result.expected)
         for number, line in enumerate(result.details):
@@ -113,7 +124,7 @@ class Report(Watch):
         self.console.print()
 
     def scores(self, results: Results) -> None:
-        """The table at the end, and the one sentence below it."""
+        """The table at the end, and the one sentence below it. What was not graded has no score."""
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
         table.add_column("lab", no_wrap=True)
         table.add_column("points by exercise")
@@ -121,13 +132,21 @@ class Report(Watch):
         for lab in results.labs:
             by_exercise = "  ".join(f"{each}: {points}/{maximum}".replace(" ", "\u00a0")
                                     for each, (points, maximum) in lab.exercises.items())
+            if lab.absent:
+                by_exercise = ABSENT
+            if not lab.graded:
+                table.add_row(lab.name, "not graded", "–")
+                continue
             table.add_row(lab.name, by_exercise, f"{lab.score}/{lab.maximum}",
                           style="green" if lab.score == lab.maximum else "")
-        if len(results.labs) > 1:
+        if len(results.labs) > 1 and results.graded:
             table.add_row("all", "", f"{results.score}/{results.maximum}", style="bold")
         self.console.print(table, soft_wrap=False)
         if self.request.tests:
             self.console.print(Text(f"This is the score of {', '.join(self.request.tests)} alone."))
+        if not results.graded:
+            self.console.print(Text("Not all could be graded: there is no score, and there are no "
+                                    "result files.", "magenta"))
         self.console.print()
 
     def _progress(self, words: str) -> None:
@@ -158,11 +177,10 @@ def colour(result: CheckResult) -> str:
     return "red" if result.graded else "magenta"
 
 
+def earned(result: CheckResult) -> str:
+    """The points of a check; none are lost where it could not be graded."""
+    return str(result.points) if result.graded else "–"
+
+
 def shorten(words: str, width: int) -> str:
     return words if len(words) <= width else words[:width - 1] + "…"
-
-
-def printable(words: str) -> str:
-    """A student's console may hold anything; nothing of it may steer the reader's terminal."""
-    return "".join(each if each.isprintable() or each in "\n" else f"\\x{ord(each):02x}"
-                   for each in words.expandtabs())

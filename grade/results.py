@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 from grade.check import Check, exercise_points, number_key
+from grade.errors import printable
 from grade.outcome import Outcome
 
 SCHEMA = Path(__file__).parent / "schema" / "results.schema.json"
 SCHEMA_VERSION = 1
 INTERNAL = "internal error"
+CANNOT = "cannot grade"
+ABSENT = "not handed in"
 NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @dataclass(frozen=True)
 class CheckResult:
-    """How one check ended. `outcome` is an Outcome's value, or INTERNAL for a bug of the grader,
-    of which `details` is then the traceback."""
+    """How one check ended. `outcome` is an Outcome's value, or one of three others. INTERNAL: a bug
+    of the grader, of which `details` is the traceback. CANNOT: the machine that grades lacks
+    something. ABSENT: the lab was not handed in."""
 
     check: Check
     outcome: str
@@ -45,7 +51,7 @@ class CheckResult:
     @property
     def graded(self) -> bool:
         """Whether this says something about the submission."""
-        return self.outcome not in (INTERNAL, Outcome.MISSING_TOOL.value)
+        return self.outcome not in (INTERNAL, CANNOT, Outcome.MISSING_TOOL.value)
 
 
 @dataclass(frozen=True)
@@ -75,8 +81,23 @@ class LabResult:
         return {each: (earned.get(each, 0), maximum[each])
                 for each in sorted(maximum, key=number_key)}
 
+    @property
+    def graded(self) -> bool:
+        return all(result.graded for result in self.checks)
+
+    @property
+    def absent(self) -> bool:
+        return all(result.outcome == ABSENT for result in self.checks)
+
     def by_id(self) -> dict[str, CheckResult]:
         return {result.check.id: result for result in self.checks}
+
+
+def absent_lab(number: int, name: str, checks: Sequence[Check]) -> LabResult:
+    """A lab that was not handed in earns nothing, and counts like the others."""
+    lost = tuple(CheckResult(check, ABSENT, 0.0, f"{name} was not handed in", "a directory "
+                             f"lab{number}-… with sources in it") for check in checks)
+    return LabResult(number, name, lost, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -115,9 +136,13 @@ class Results:
         return sum(lab.maximum for lab in self.labs)
 
     @property
+    def graded(self) -> bool:
+        return bool(self.labs) and all(lab.graded for lab in self.labs)
+
+    @property
     def exit_status(self) -> int:
         """0: full marks of what was asked; 1: points were lost; 2: it could not be graded."""
-        if not self.labs or not all(result.graded for lab in self.labs for result in lab.checks):
+        if not self.graded:
             return 2
         return 0 if self.score == self.maximum else 1
 
@@ -173,7 +198,7 @@ def as_junit(results: Results) -> ElementTree.Element:
     suites = ElementTree.Element("testsuites", name="rung")
     for lab in results.labs:
         suite = ElementTree.SubElement(suites, "testsuite", {
-            "name": lab.name,
+            "name": clean(lab.name),
             "tests": str(len(lab.checks)),
             "failures": str(sum(each.graded and not each.passed for each in lab.checks)),
             "errors": str(sum(not each.graded for each in lab.checks)),
@@ -186,7 +211,7 @@ def as_junit(results: Results) -> ElementTree.Element:
 def _junit_case(suite: ElementTree.Element, lab: LabResult, result: CheckResult,
                 request: Request) -> None:
     case = ElementTree.SubElement(suite, "testcase", {
-        "classname": lab.name,
+        "classname": clean(lab.name),
         "name": f"{result.check.id} {clean(result.check.title)}",
         "time": f"{result.seconds:.3f}"})
     if not result.passed:
@@ -200,10 +225,13 @@ def as_gradescope(results: Results) -> dict[str, Any]:
     return {
         "score": results.score,
         "output": f"seed {results.request.seed}",
+        "output_format": "text",
+        "execution_time": round(sum(lab.seconds for lab in results.labs)),
         "tests": [{"number": result.check.id, "name": result.check.title,
                    "score": result.points, "max_score": result.check.points,
                    "status": "passed" if result.passed else "failed",
-                   "output": "" if result.passed else explanation(result, results.request)}
+                   "output": "" if result.passed else clean(explanation(result,
+                                                                        results.request))}
                   for lab in results.labs for result in lab.checks],
     }
 
@@ -222,28 +250,66 @@ def clean(text: str) -> str:
     return NOT_XML.sub("?", text)
 
 
+# ---- Files. A graded run leaves three; a submission that cannot be graded as it is leaves words;
+# ---- a machine that cannot grade leaves nothing.
+GRADED = ("junit.xml", "results.json", "gradescope.json")
+PROBLEM = "problem.txt"
+
+
 def discard(directory: Path) -> None:
     """Take the results of an earlier run away: nobody shall read them as those of this one."""
-    for name in ("junit.xml", "results.json", "gradescope.json"):
+    for name in (*GRADED, PROBLEM):
         (directory / name).unlink(missing_ok=True)
 
 
 def write(results: Results, directory: Path) -> None:
-    """Write every format. A file is replaced whole, so that no reader finds half of one; and nobody
-    who grades here at the same time is in the way."""
-    directory.mkdir(parents=True, exist_ok=True)
+    """Write every format, or none of them."""
     junit = as_junit(results)
     ElementTree.indent(junit)
-    _replace(directory / "junit.xml", ElementTree.tostring(junit, "unicode", xml_declaration=True))
-    _replace(directory / "results.json", _text(as_json(results)))
-    _replace(directory / "gradescope.json", _text(as_gradescope(results)))
+    try:
+        _replace(directory / "junit.xml",
+                 ElementTree.tostring(junit, "unicode", xml_declaration=True))
+        _replace(directory / "results.json", _text(as_json(results)))
+        _replace(directory / "gradescope.json", _text(as_gradescope(results)))
+    except BaseException:
+        discard(directory)
+        raise
+
+
+def write_problem(words: str, directory: Path) -> None:
+    """Say why a submission cannot be graded as it is, and where."""
+    _replace(directory / PROBLEM, printable(words) + "\n")
+
+
+@contextlib.contextmanager
+def alone(directory: Path, wait: Callable[[], None]) -> Iterator[None]:
+    """The directory for one run at a time: another's results are neither read as ours nor lost in
+    a muddle with them. `wait` is called if there is somebody to wait for."""
+    directory.mkdir(parents=True, exist_ok=True)
+    lock = os.open(directory / ".lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            wait()
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
 
 
 def _text(data: Mapping[str, Any]) -> str:
-    return json.dumps(data, indent=1, ensure_ascii=False) + "\n"
+    """A kernel may print NUL, which readers of JSON take badly."""
+    return json.dumps(data, indent=1, ensure_ascii=False).replace("\\u0000", "\\ufffd") + "\n"
 
 
 def _replace(path: Path, text: str) -> None:
+    """A file is replaced whole, so that no reader finds half of one; no link is followed."""
     new = path.with_name(f".{path.name}.{os.getpid()}")
-    new.write_text(text, encoding="utf-8", errors="replace")
-    new.replace(path)
+    new.unlink(missing_ok=True)
+    try:
+        with new.open("x", encoding="utf-8", errors="replace") as file:
+            file.write(text)
+        new.replace(path)
+    finally:
+        new.unlink(missing_ok=True)
