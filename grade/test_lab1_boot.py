@@ -373,7 +373,7 @@ def test_tss(lab: Lab) -> None:
         size = lab.constants["STACK_SIZE"]
         boot = machine.sym("boot_stack") + lab.constants["STACK_GUARD_SIZE"]
         stacks = {"the boot stack": (boot, boot + size)}
-        for name in ("IST_DOUBLE_FAULT", "IST_NMI", "IST_MACHINE_CHECK"):
+        for name in ("IST_DOUBLE_FAULT", "IST_NMI", "IST_MACHINE_CHECK", "IST_DEBUG"):
             number = lab.constants[name]
             top = machine.u64(tss + 36 + 8 * (number - 1))
             stack_of_its_own(machine, f"IST {number} ({name})", top - size, top, stacks)
@@ -403,7 +403,12 @@ def stack_of_its_own(machine: Machine, name: str, low: int, high: int,
 def ist_numbers(lab: Lab) -> dict[int, int]:
     """The vectors that get a stack of their own."""
     return {DOUBLE_FAULT: lab.constants["IST_DOUBLE_FAULT"], NMI: lab.constants["IST_NMI"],
-            MC: lab.constants["IST_MACHINE_CHECK"]}
+            MC: lab.constants["IST_MACHINE_CHECK"], DB: lab.constants["IST_DEBUG"]}
+
+
+def ist_top(lab: Lab, machine: Machine, vector: int) -> int:
+    """Where RSP starts for one of these, as the TSS has it."""
+    return machine.u64(machine.sym("cpu_tss") + 36 + 8 * (ist_numbers(lab)[vector] - 1))
 
 
 @check("T1.9", title="All 256 gates of the IDT are right bit for bit, and any gate can be set",
@@ -550,21 +555,22 @@ def raise_trap(lab: Lab, machine: Machine, trap: Trap) -> None:
     expected = {**values(before, RESTORED), "vector": trap.vector,
                 "error": log.error if trap.error is None else trap.error,
                 "rip": place + trap.after if trap.rip is None else trap.rip}
-    frame = (before.rsp & -16) - FRAME_SIZE
+    own = trap.vector in ist_numbers(lab)
+    frame = (ist_top(lab, machine, trap.vector) if own else before.rsp & -16) - FRAME_SIZE
     called_properly(machine, frame, trap.name)
     compare(read_frame(machine, frame), expected, f"the frame of {trap.name}")
 
 
 def come_back(lab: Lab, machine: Machine, trap: Trap) -> None:
     """Change the whole frame, as a handler may, and return from trap()."""
-    stack = machine.regs.rsp
+    interrupted = read_frame(machine, machine.regs.rdi)
     come_back_changed(machine, lab.rng, f"after the return from {trap.name}",
                       rip=machine.sym("kernel_ready"),
                       rsp=machine.sym("boot_stack") + lab.rng.randrange(0x3000, 0x4000))
-    machine.set_regs(rsp=stack + FRAME_SIZE + 0x100)
+    machine.set_regs(rsp=interrupted["rsp"])
 
 
-@check("T1.12", title="With RSP out of order, a double fault and an NMI still find a good stack",
+@check("T1.12", title="With RSP out of order, #DF, an NMI and a #DB still find a good stack",
        points=4, exercise="1.6", debug_at="trap",
        hint="a fault's frame cannot be pushed on a bad stack: then #DF comes, and it must switch "
             "stacks by its IST entry. Look at ist_for, fill_tss and the stub of vector 8; "
@@ -584,13 +590,15 @@ def test_bad_stack(lab: Lab) -> None:
         machine.nmi()
         machine.run_to("trap")
         on_ist(lab, machine, NMI, {"rip": push + 1, "rsp": bad})
+        machine.set_regs(rsp=bad, rip=push + 1, rflags=FIXED | TF)
+        machine.run_to("trap")
+        on_ist(lab, machine, DB, {"rip": push + 1, "rsp": bad})
 
 
 def on_ist(lab: Lab, machine: Machine, vector: int, expected: State) -> None:
     """trap() runs on the stack that the vector's IST entry names, with a good frame."""
-    number = ist_numbers(lab)[vector]
-    top = machine.u64(machine.sym("cpu_tss") + 36 + 8 * (number - 1))
-    called_properly(machine, top - FRAME_SIZE, f"vector {vector} on IST {number}")
+    top = ist_top(lab, machine, vector)
+    called_properly(machine, top - FRAME_SIZE, f"vector {vector} on IST {ist_numbers(lab)[vector]}")
     compare(read_frame(machine, top - FRAME_SIZE), {**expected, "vector": vector, "error": 0},
             f"the frame of vector {vector}")
 

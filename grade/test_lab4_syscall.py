@@ -56,9 +56,9 @@ def test_any_time(lab: Lab) -> None:
         visitor.enter()
         visitor.plant(rip=visitor.program.int80, gs_base=users)
         m.step()
-        entries.nmi_at_each(m, lab.rng, users, m.sym("trap"), "on int 0x80's way in")
+        entries.strike_at_each(m, lab.rng, users, m.sym("trap"), "on int 0x80's way in")
         give_back(m, lab.rng)
-        entries.nmi_at_each(m, lab.rng, users, 3, "on int 0x80's way out")
+        entries.strike_at_each(m, lab.rng, users, 3, "on int 0x80's way out")
         gs_in_program(m, users, "after int 0x80")
 
 

@@ -20,6 +20,7 @@ struct tss cpu_tss;
 KERNEL_STACK struct kernel_stack double_fault_stack;
 KERNEL_STACK struct kernel_stack nmi_stack;
 KERNEL_STACK struct kernel_stack machine_check_stack;
+KERNEL_STACK struct kernel_stack debug_stack;
 
 /*
  * Exercise 1.4 (15 points), first part: the three kinds of descriptor. Code has DESCRIPTOR_LONG
@@ -64,6 +65,7 @@ static void fill_tss(void)
     cpu_tss.ist[IST_DOUBLE_FAULT - 1] = stack_top(&double_fault_stack);
     cpu_tss.ist[IST_NMI - 1] = stack_top(&nmi_stack);
     cpu_tss.ist[IST_MACHINE_CHECK - 1] = stack_top(&machine_check_stack);
+    cpu_tss.ist[IST_DEBUG - 1] = stack_top(&debug_stack);
     cpu_tss.io_map_base = sizeof(cpu_tss);
     /* } solution */
 }

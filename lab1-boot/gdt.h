@@ -24,7 +24,7 @@ extern uint64_t gdt[GDT_ENTRIES];
 
 /*
  * Fill and load the GDT with the selectors of layout.h, reload every segment register from it,
- * fill the TSS with the stacks for double fault, NMI and machine check, and load TR.
+ * fill the TSS with the stacks for double fault, NMI, machine check and debug exception, load TR.
  */
 void gdt_init(void);
 

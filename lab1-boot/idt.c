@@ -40,6 +40,8 @@ static unsigned ist_for(unsigned vector)
         return IST_NMI;
     case VECTOR_MC:
         return IST_MACHINE_CHECK;
+    case VECTOR_DB:
+        return IST_DEBUG;
     default:
         return 0;
     }

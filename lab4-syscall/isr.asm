@@ -13,7 +13,7 @@
 %include "registers.inc"
 %include "stubs.inc"
 
-extern trap
+extern trap, cpu_tss
 
 section .text progbits alloc exec nowrite align=16
 bits 64
@@ -63,11 +63,32 @@ isr_any_time:
         iretq
 ; } solution
 
+; #DB comes in ring 0 wherever those of ANY_TIME do, and has a stack of its own as they have. From
+; ring 3 it ends the program, and on this stack the kernel must not go on to another one: the next
+; #DB begins at its top again. So then the seven words, of which CS is the fourth, are taken to the
+; stack of TSS.rsp0, where any other exception of ring 3 has them. While #DB's handler is at work no
+; second one comes: the gate has cleared TF, and no program can set a breakpoint.
+isr_debug:
+        test    byte [rsp + 3 * 8], 3
+        jz      isr_any_time
+        push    rax
+        mov     rax, rsp
+        mov     rsp, [rel cpu_tss + TSS_RSP0]
+        push    qword [rax + 7 * 8]
+        push    qword [rax + 6 * 8]
+        push    qword [rax + 5 * 8]
+        push    qword [rax + 4 * 8]
+        push    qword [rax + 3 * 8]
+        push    qword [rax + 2 * 8]
+        push    qword [rax + 1 * 8]
+        mov     rax, [rax]
+        jmp     isr_common
+
 %assign vector 0
 %rep VECTORS
         align   16
 isr_%+vector:
-        STUB    vector, isr_common, isr_any_time
+        STUB    vector, isr_common, isr_any_time, isr_debug
   %assign vector vector + 1
 %endrep
 

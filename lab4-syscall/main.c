@@ -3,6 +3,7 @@
 #include "bootinfo.h"
 #include "calls.h"
 #include "cpu.h"
+#include "debug.h"
 #include "frames.h"
 #include "gdt.h"
 #include "idt.h"
@@ -55,6 +56,7 @@ void kmain(uint32_t boot_info)
     must(kernel_half_init());
     must(kernel_stacks_init());
     user_faults_init();
+    debug_init();
     int80_init();
     calls_init();
     init_syscall();

@@ -4,6 +4,7 @@
 #include "calls.h"
 #include "cow.h"
 #include "cpu.h"
+#include "debug.h"
 #include "family_calls.h"
 #include "files.h"
 #include "frames.h"
@@ -59,6 +60,7 @@ void kmain(uint32_t boot_info)
     must(kernel_half_init());
     must(kernel_stacks_init());
     user_faults_init();
+    debug_init();
     int80_init();
     calls_init();
     init_syscall();

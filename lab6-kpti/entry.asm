@@ -26,12 +26,12 @@ entry_stubs:
 %assign vector 0
 %rep VECTORS
         align   ENTRY_STUB_SIZE
-        STUB    vector, entry_common, entry_any_time
+        STUB    vector, entry_common, entry_any_time, entry_debug
   %assign vector vector + 1
 %endrep
         times   VECTORS * ENTRY_STUB_SIZE - ($ - entry_stubs) int3 ; none is longer, or this fails
 
-; On the entry stack, or still on the kernel's: vector, error code, RIP, CS, RFLAGS, RSP, SS.
+; On the entry stack, #DB's, or still the kernel's: vector, error code, RIP, CS, RFLAGS, RSP, SS.
 CS_OFFSET equ 3 * 8
 
 ; Exercise 6.4 (25 points), first part. From ring 0 the kernel's tables are in use: isr_common. From
@@ -137,6 +137,14 @@ entry_any_time:
 ; } solution
         POP_REGISTERS
         iretq
+
+; #DB comes in ring 0 wherever those do. From ring 3 it ends the program, and the kernel must not go
+; on to another one on a stack where the next #DB begins: so that way is entry_common's, which takes
+; the frame to the program's kernel stack, wherever it lies.
+entry_debug:
+        test    byte [rsp + CS_OFFSET], 3
+        jnz     entry_common
+        jmp     entry_any_time
 
 ; What comes between, in the kernel's code. From ring 3, after entry_common:
 section .text progbits alloc exec nowrite align=16

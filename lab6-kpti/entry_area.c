@@ -90,9 +90,8 @@ static error_t map_data(void)
         ENTRY_IDT,
         ENTRY_GDT,
         ENTRY_STACK_TOP - PAGE_SIZE,
-        ENTRY_NMI_TOP - 2 * PAGE_SIZE,
         ENTRY_NMI_TOP - PAGE_SIZE,
-        ENTRY_DOUBLE_FAULT_TOP - 2 * PAGE_SIZE,
+        ENTRY_DEBUG_TOP - PAGE_SIZE,
         ENTRY_DOUBLE_FAULT_TOP - PAGE_SIZE,
         ENTRY_MACHINE_CHECK_TOP - PAGE_SIZE,
     };
@@ -163,6 +162,7 @@ static void fill_gdt(void)
     entry_tss->ist[IST_NMI - 1] = ENTRY_NMI_TOP;
     entry_tss->ist[IST_DOUBLE_FAULT - 1] = ENTRY_DOUBLE_FAULT_TOP;
     entry_tss->ist[IST_MACHINE_CHECK - 1] = ENTRY_MACHINE_CHECK_TOP;
+    entry_tss->ist[IST_DEBUG - 1] = ENTRY_DEBUG_TOP;
     entry_tss->io_map_base = sizeof(*entry_tss);
 }
 

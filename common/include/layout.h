@@ -52,6 +52,7 @@
 #define IST_DOUBLE_FAULT 1
 #define IST_NMI 2
 #define IST_MACHINE_CHECK 3
+#define IST_DEBUG 4
 
 /* Vectors: the interrupt controller's sixteen, and the system call of labs 3 and later. */
 #define VECTOR_IRQ_BASE 0x20
@@ -69,8 +70,8 @@
 
 /*
  * The entry area of lab 6: all of the kernel that a program's page tables show. Its pages, from the
- * lowest: code (2), IDT, GDT and TSS, struct percpu, guard, entry stack, guard, NMI's stack (2),
- * guard, double fault's (2), guard, machine check's, and the last page of all, which stays empty.
+ * lowest: code (2), IDT, GDT and TSS, struct percpu, five stacks of one page, each above its guard
+ * (entry, NMI, debug, double fault, machine check), and the last page of all, which stays empty.
  */
 #define TRAMPOLINE_VADDR 0xffffffffffff0000
 #define ENTRY_CODE_PAGES 2
@@ -79,7 +80,8 @@
 #define ENTRY_TSS 0xffffffffffff3100
 #define ENTRY_PERCPU 0xffffffffffff4000
 #define ENTRY_STACK_TOP 0xffffffffffff7000
-#define ENTRY_NMI_TOP 0xffffffffffffa000
+#define ENTRY_NMI_TOP 0xffffffffffff9000
+#define ENTRY_DEBUG_TOP 0xffffffffffffb000
 #define ENTRY_DOUBLE_FAULT_TOP 0xffffffffffffd000
 #define ENTRY_MACHINE_CHECK_TOP 0xfffffffffffff000
 #define ENTRY_PAGES 16

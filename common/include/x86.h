@@ -51,6 +51,7 @@ DEFINE_CONTROL_REGISTER(cr0)
 DEFINE_CONTROL_REGISTER(cr2)
 DEFINE_CONTROL_REGISTER(cr3)
 DEFINE_CONTROL_REGISTER(cr4)
+DEFINE_CONTROL_REGISTER(dr6)
 
 /* Throw away what the TLB holds for one page (SDM vol. 3A 4.10.4.1). */
 static inline void invlpg(vaddr_t address)

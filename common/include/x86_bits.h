@@ -30,6 +30,9 @@
 #define CR4_SMEP 0x00100000
 #define CR4_SMAP 0x00200000
 
+/* DR6 after a reset: nothing has happened (SDM vol. 3A table 9-1). */
+#define DR6_NOTHING 0xffff0ff0
+
 /* Model-specific registers (SDM vol. 4, table 2-2) and the bits of EFER (vol. 3A 2.2.1). */
 #define MSR_ARCH_CAPABILITIES 0x10a
 #define ARCH_CAPABILITIES_RDCL_NO 0x001

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from random import Random
 
-from grade.lab4.entries import MOST_STEPS, gs_in_kernel, gs_in_program, nmi_here, too_long
+from grade.lab4.entries import (DEBUG, MOST_STEPS, gs_in_kernel, gs_in_program, ist_top,
+                                strike_here, too_long)
 from grade.lab4.puppet import DATA_PAGES, Guest
 from grade.lab4.returns import Visit, exit_by_syscall
 from grade.machine import Machine, Registers
-from grade.machine.state import (AC, ARGUMENTS, C_ARGUMENTS, DF, FIXED, GENERAL, ID, IF, IOPL,
-                                 KERNEL_BASE, NT, NUMBERS, PAGE, SYSCALL_FRAME, TF, USER_CS,
-                                 USER_END, USER_SS, assign, begin_call, compare, end_call,
-                                 flags_clear, give_back, random_flags, read_frame, user_base,
-                                 values, variable)
+from grade.machine.state import (AC, ARGUMENTS, C_ARGUMENTS, DF, FIXED, FRAME_SIZE, GENERAL, ID,
+                                 IF, IOPL, KERNEL_BASE, KERNEL_CS, KERNEL_SS, NT, NUMBERS, PAGE,
+                                 RF, SYSCALL_FRAME, TF, TRAP_FRAME, USER_CS, USER_END, USER_SS,
+                                 assign, begin_call, compare, end_call, flags_clear, give_back,
+                                 random_flags, read_frame, user_base, values, variable,
+                                 write_words)
 from grade.outcome import equal, expect
 from grade.programs.image import assemble
 
@@ -23,6 +26,7 @@ HOSTILE = (IF, DF, NT, AC, IOPL, ID)
 NOT_IN_C = (TF, DF, NT, AC, IOPL)
 CHANGED = ("rax", "rcx", "r11")
 ENOSYS = -38
+DR6_NOTHING = 0xFFFF0FF0  # after a reset (Intel SDM vol. 3A table 9-1)
 
 
 def hook(machine: Machine, rng: Random) -> int:
@@ -117,16 +121,44 @@ def neighbourhood(machine: Machine, address: int) -> bytes:
 
 
 def single_step(guest: Guest, number: int) -> None:
-    """TF set: the kernel is not stepped, and the program is, afterwards."""
+    """TF set: the kernel is not stepped, and the program is, afterwards. So it is too on a
+    processor that looks at TF before SYSCALL has cleared it: then a #DB comes in the kernel."""
     m = guest.m
     syscall(guest, number, USER_END, FIXED | IF | TF)
+    m.run_to("syscall_entry")
+    m.set_regs(rflags=m.regs.rflags | TF)
     m.run_to(HANDLER)
+    equal(len([each for each in m.events if (each.vector, each.cpl) == (DEBUG, 0)]), 1,
+          "the number of #DB in ring 0 after one with TF at syscall_entry")
     flags_clear(m.regs, NOT_IN_C, "at the handler of a system call with TF set")
+    equal(debug_status(m), DR6_NOTHING, "DR6 after a #DB that the kernel has handled")
+    kernels_breakpoint(guest)
     give_back(m, guest.rng)
     m.run_to("process_kill")
     event = next(each for each in reversed(m.events) if each.vector != NUMBERS["VECTOR_TIMER"])
     equal((event.vector, event.cpl), (1, 3), "vector and ring of what the flag TF leads to")
     equal(m.regs.rdi, 5, "the signal for it")
+
+
+def kernels_breakpoint(guest: Guest) -> None:
+    """trap() returns from a #DB of ring 0. RF is looked at in the frame: QEMU 7.2 ignores it."""
+    m, place = guest.m, ist_top(guest.m, DEBUG) - FRAME_SIZE
+    frame = {name: guest.rng.getrandbits(64) for name in TRAP_FRAME}
+    frame.update(vector=DEBUG, error=0, cs=KERNEL_CS, ss=KERNEL_SS,
+                 rflags=random_flags(guest.rng, *HOSTILE) | TF)
+    write_words(m, place, frame.values())
+    m.call("trap", place)
+    after = read_frame(m, place)
+    equal(after.pop("rflags"), frame.pop("rflags") & ~TF | RF, "RFLAGS of a #DB of ring 0 when "
+          "trap() returns: without TF, and with RF, or a breakpoint would strike for ever,")
+    compare(after, frame, "the frame of a #DB of ring 0 when trap() returns")
+
+
+def debug_status(machine: Machine) -> int:
+    """DR6, which gdb does not show."""
+    found = re.search(r"DR6=([0-9a-f]+)", machine.session.qmp.monitor("info registers"))
+    assert found
+    return int(found[1], 16)
 
 
 def check_xmm(guest: Guest, number: int) -> None:
@@ -146,8 +178,8 @@ def check_xmm(guest: Guest, number: int) -> None:
 
 
 def on_the_way(guest: Guest, number: int) -> None:
-    """Step through entry and exit. Before each instruction an NMI; and where GS or RSP is the
-    program's, interrupts must be off."""
+    """Step through entry and exit. Before each instruction an NMI and a #DB; and where GS or RSP
+    is the program's, interrupts must be off."""
     m = guest.m
     whole_call(guest, number, guest.rng.getrandbits(64), FIXED)
     before = syscall(guest, number, guest.rng.getrandbits(64), random_flags(guest.rng, *HOSTILE))
@@ -170,7 +202,7 @@ def walk(guest: Guest, before: Registers, until: int, what: str) -> None:
         if regs.rsp == before.rsp or regs.gs_base == before.gs_base:
             flags_clear(regs, (IF,), f"at {where}, where RSP or GS is the program's",
                         "an interrupt would use it: sti comes later, cli earlier")
-        nmi_here(m, guest.rng, before.gs_base, f"an NMI at {where}")
+        strike_here(m, guest.rng, before.gs_base, where)
         m.step()
     raise too_long(what)
 

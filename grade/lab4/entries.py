@@ -8,16 +8,18 @@ from random import Random
 from typing import NamedTuple
 
 from grade.lab4.puppet import Guest
-from grade.machine import Machine
-from grade.machine.state import (AC, DF, FIXED, GENERAL, ID, KERNEL_CS, KERNEL_SS, NUMBERS, USER_CS,
-                                 USER_SS, State, come_back_changed, compare, flags_clear, give_back,
-                                 random_flags, random_registers, read_frame, user_base, values,
-                                 write_words)
+from grade.machine import Machine, Registers
+from grade.machine.hardware_breakpoint import clear_breakpoint, set_breakpoint
+from grade.machine.state import (AC, DF, FIXED, FRAME_SIZE, GENERAL, ID, KERNEL_CS, KERNEL_SS,
+                                 NUMBERS, TF, USER_CS, USER_SS, State, come_back_changed, compare,
+                                 flags_clear, give_back, random_flags, random_registers, read_frame,
+                                 user_base, values, write_words)
 from grade.outcome import Failure, Outcome, equal, expect
 
-NMI, DOUBLE_FAULT, MACHINE_CHECK = 2, 8, 18
-NAMES = {NMI: "an NMI", DOUBLE_FAULT: "#DF", MACHINE_CHECK: "#MC"}
-IST = {NMI: "IST_NMI", DOUBLE_FAULT: "IST_DOUBLE_FAULT", MACHINE_CHECK: "IST_MACHINE_CHECK"}
+DEBUG, NMI, DOUBLE_FAULT, MACHINE_CHECK = 1, 2, 8, 18
+NAMES = {DEBUG: "#DB", NMI: "an NMI", DOUBLE_FAULT: "#DF", MACHINE_CHECK: "#MC"}
+IST = {DEBUG: "IST_DEBUG", NMI: "IST_NMI", DOUBLE_FAULT: "IST_DOUBLE_FAULT",
+       MACHINE_CHECK: "IST_MACHINE_CHECK"}
 TSS_IST1 = 36
 MOST_STEPS = 200
 
@@ -41,7 +43,9 @@ def traps(ring: int) -> list[Trap]:
              Trap("int 0x80", b"\xcd\x80", 128, 2),
              Trap("a read where nothing is mapped", b"\x48\x8b\x03", 14, 0, 4 if ring else 0,
                   {"rbx": nowhere})]
-    return found + [Trap("hlt, which is privileged,", b"\xf4", 13)] if ring else found
+    users = [Trap("hlt, which is privileged,", b"\xf4", 13),
+             Trap("a step (TF)", b"\x90", DEBUG, 1, 0, {"rflags": FIXED | TF})]
+    return found + users if ring else found
 
 
 class Place(NamedTuple):
@@ -84,9 +88,10 @@ def check_bases(machine: Machine, place: Place, users: int, where: str) -> None:
 def through(machine: Machine, rng: Random, place: Place, trap: Trap) -> None:
     """Execute the instruction in a random state; look at trap(); let that change all; return."""
     users = user_base(rng)
-    state = {**random_registers(rng), **trap.registers, "rip": place.code,
+    state = {**random_registers(rng), "rip": place.code,
              "cs": place.cs, "ss": place.ss, "rsp": place.stack_pointer(rng),
-             "rflags": random_flags(rng, DF, ID, *((AC,) if place.cs & 3 else ()))}
+             "rflags": random_flags(rng, DF, ID, *((AC,) if place.cs & 3 else ())),
+             **trap.registers}
     machine.poke_code(place.code, trap.code)
     machine.set_regs(**state, **place.bases(machine, users))
     before = machine.regs
@@ -107,7 +112,26 @@ def called_well(machine: Machine, where: str, users: int, expected: State) -> No
     expect(regs.rsp % 16 == 8, f"{where}: RSP is {regs.rsp:#x} at trap()'s first instruction",
            "RSP was a multiple of 16 before the call pushed the return address")
     equal(regs.rdi, regs.rsp + 8, f"{where}: RDI, trap()'s argument,")
+    on_its_stack(machine, where, expected)
     compare(read_frame(machine, regs.rdi), expected, f"{where}: the frame at trap()")
+
+
+def on_its_stack(machine: Machine, where: str, frame: State) -> None:
+    """The frame lies on the stack that the vector is to have: the vector's own; or the program's
+    kernel stack, where #DB of ring 3 too must come to; or the one that was interrupted."""
+    vector, ring = frame["vector"], frame["cs"] & 3
+    if vector in IST and not (vector == DEBUG and ring):
+        top, name = ist_top(machine, vector), f"IST {NUMBERS[IST[vector]]}"
+    elif ring:
+        top, name = machine.u64(machine.sym("cpu_tss") + NUMBERS["TSS_RSP0"]), "TSS.rsp0"
+    else:
+        top, name = frame["rsp"] & -16, "RSP"
+    equal(machine.regs.rdi, top - FRAME_SIZE, f"{where}: where the frame lies (below {name})")
+
+
+def ist_top(machine: Machine, vector: int) -> int:
+    """The stack of a vector that has its own."""
+    return machine.u64(machine.sym("cpu_tss") + TSS_IST1 + 8 * (NUMBERS[IST[vector]] - 1))
 
 
 def come_back(machine: Machine, rng: Random, place: Place, where: str, users: int) -> None:
@@ -117,14 +141,27 @@ def come_back(machine: Machine, rng: Random, place: Place, where: str, users: in
     check_bases(machine, place, users, f"{where}: after the return")
 
 
-def nmi_here(machine: Machine, rng: Random, users: int, where: str) -> None:
-    """Let an NMI strike before the instruction at which the machine stands, and go on."""
+def strike_here(machine: Machine, rng: Random, users: int, place: str) -> None:
+    """Let an NMI, and then a #DB, come before the instruction at which the machine stands; go on
+    after each."""
     before = machine.regs
     machine.nmi()
     machine.run_to("trap")
+    struck(machine, rng, users, NMI, before, place)
+    set_breakpoint(machine, before.rip)
+    machine.run_to("trap")
+    clear_breakpoint(machine)
+    struck(machine, rng, users, DEBUG, before, place)
+
+
+def struck(machine: Machine, rng: Random, users: int, vector: int, before: Registers,
+           place: str) -> None:
+    """trap() begins. All is as it must be; and after the return, as it was."""
+    where = f"{NAMES[vector]} at {place}"
     frame = read_frame(machine, machine.regs.rdi)
-    equal(frame["vector"], NMI, f"{where}: the vector in the frame at trap()")
-    equal(frame["rip"], before.rip, f"{where}: RIP in the frame of the NMI")
+    equal(frame["vector"], vector, f"{where}: the vector in the frame at trap()")
+    equal(frame["rip"], before.rip, f"{where}: RIP in the frame at trap()")
+    on_its_stack(machine, where, frame)
     gs_in_kernel(machine, users, f"{where}, at trap()")
     flags_clear(machine.regs, (DF, AC), f"{where}, at trap()")
     give_back(machine, rng)
@@ -132,19 +169,19 @@ def nmi_here(machine: Machine, rng: Random, users: int, where: str) -> None:
     after = machine.regs
     for name in ("gs_base", "k_gs_base"):
         equal(getattr(after, name), getattr(before, name),
-              f"{where}: {name.upper()} when the NMI's handler has returned")
-    compare(values(after), values(before), f"{where}: after the NMI")
+              f"{where}: {name.upper()} when the handler has returned")
+    compare(values(after), values(before), f"{where}: when the handler has returned")
 
 
-def nmi_at_each(machine: Machine, rng: Random, users: int, until: int, what: str) -> list[int]:
-    """Step on, an NMI before each instruction, until a place (an address, or 3: ring 3) is come
-    to. The addresses of the instructions."""
+def strike_at_each(machine: Machine, rng: Random, users: int, until: int, what: str) -> list[int]:
+    """Step on, an NMI and a #DB before each instruction, until a place (an address, or 3: ring 3)
+    is come to. The addresses of the instructions."""
     seen: list[int] = []
     while len(seen) < MOST_STEPS:
         regs = machine.regs
         if regs.rip == until or regs.cpl == until:
             return seen
-        nmi_here(machine, rng, users, f"an NMI at {machine.where(regs.rip)}, {what}")
+        strike_here(machine, rng, users, f"{machine.where(regs.rip)}, {what}")
         seen.append(regs.rip)
         machine.step()
     raise too_long(what)
@@ -158,14 +195,13 @@ def too_long(what: str) -> Failure:
 def deliver(machine: Machine, rng: Random, place: Place, vector: int) -> None:
     """Do what the processor does for a vector with a stack of its own; look; return."""
     users = user_base(rng)
-    top = machine.u64(machine.sym("cpu_tss") + TSS_IST1 + 8 * (NUMBERS[IST[vector]] - 1))
     interrupted = {**random_registers(rng), "rip": place.code, "cs": place.cs,
                    "rflags": random_flags(rng, DF, ID), "rsp": rng.getrandbits(47),
                    "ss": place.ss}
     pushed = {name: interrupted[name] for name in ("rip", "cs", "rflags", "rsp", "ss")}
     if vector == DOUBLE_FAULT:
         pushed = {"error": 0, **pushed}
-    start = top - 8 * len(pushed)
+    start = ist_top(machine, vector) - 8 * len(pushed)
     write_words(machine, start, pushed.values())
     machine.set_regs(**{name: interrupted[name] for name in GENERAL}, rsp=start,
                      rflags=FIXED | DF, cs=KERNEL_CS, ss=KERNEL_SS,

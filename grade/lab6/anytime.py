@@ -11,16 +11,19 @@ from grade.lab6.state import KERNEL_RSP, PERCPU, SHADOW, boot, kernel_root
 from grade.lab6.workers import FRAMES, LIMITS
 from grade.machine import Machine, Module
 from grade.machine.gdbremote import Registers
+from grade.machine.hardware_breakpoint import clear_breakpoint, set_breakpoint
 from grade.machine.state import (AC, ALL, DF, FIXED, FRAME_SIZE, GENERAL, ID, KERNEL_CS, KERNEL_SS,
-                                 NUMBERS, PAGE, USER_CS, USER_SS, WITH_ERROR_CODE, State, compare,
-                                 give_back, random_flags, random_registers, read_frame, user_base,
-                                 values, write_words)
+                                 NUMBERS, PAGE, TF, USER_CS, USER_SS, WITH_ERROR_CODE, State,
+                                 compare, give_back, random_flags, random_registers, read_frame,
+                                 user_base, values, write_words)
 from grade.outcome import equal, expect
 
-NMI = 2
+DEBUG, NMI = 1, 2
+NAMES = {DEBUG: "#DB", NMI: "an NMI"}
+LAST = (b"\x48\xcf", b"\x48\x0f\x07")  # iretq, sysret: a step over them ends in the program
 MOST_STEPS, MOST_NMIS, FEWEST_NMIS = 300, 2000, 40
 MASK_ALL = "o /b 0x21 0xff"  # the timer would come where a system call lets interrupts in
-KEPT = (*ALL, "cr3", "gs_base", "k_gs_base")
+KEPT = (*ALL, "cs", "cr3", "gs_base", "k_gs_base")
 UNMAPPED = NUMBERS["ENTRY_STACK_TOP"] + PAGE  # the top of a guard page
 
 
@@ -28,42 +31,56 @@ def top(vector: int) -> int:
     return NUMBERS[f"ENTRY_{IST[vector]}_TOP"]
 
 
-def at_trap(machine: Machine, vector: int, before: State, where: str) -> None:
-    """trap() has the kernel's tables and GS, and a good frame on the vector's own stack."""
-    regs = machine.regs
+def at_trap(guest: Guest, vector: int, before: State, where: str) -> None:
+    """trap() has the kernel's tables and GS, and a good frame on the vector's own stack; but on
+    the program's kernel stack if it is a #DB of ring 3: the kernel may go on to another program."""
+    machine = guest.m
+    regs, users = machine.regs, vector == DEBUG and before["cs"] & 3
     equal(regs.cr3, before["cr3"] & ~(SHADOW | PCID), f"{where}: CR3 at trap()")
     equal(regs.gs_base, PERCPU, f"{where}: GS_BASE at trap()")
     equal(regs.rflags & (DF | AC), 0, f"{where}: DF and AC at trap()")
-    equal(regs.rdi, top(vector) - FRAME_SIZE, f"{where}: where the frame lies")
+    equal(regs.rdi, (guest.kernel_rsp if users else top(vector)) - FRAME_SIZE,
+          f"{where}: where the frame lies")
     frame = read_frame(machine, regs.rdi)
     compare(frame, {**{name: before[name] for name in ALL}, "vector": vector},
             f"{where}: the frame at trap()")
 
 
-def nmi_here(machine: Machine, guest: Guest, what: str) -> None:
-    """Let an NMI strike before the instruction at which the machine stands, and go on."""
-    before = values(machine.regs, KEPT)
-    where = f"an NMI at {place(machine, before['rip'])}, {what}"
-    machine.nmi()
-    machine.run_to("trap")
-    at_trap(machine, NMI, before, where)
-    give_back(machine, guest.rng)
-    machine.run_to(before["rip"])
-    compare(values(machine.regs, KEPT), before, f"{where}: after its return")
+def strike_here(guest: Guest, what: str) -> None:
+    """Let an NMI, and then a #DB, come before the instruction at which the machine stands; go on
+    after each."""
+    m, before = guest.m, values(guest.m.regs, KEPT)
+    m.nmi()
+    m.run_to("trap")
+    struck(guest, NMI, before, what)
+    set_breakpoint(m, before["rip"])
+    m.run_to("trap")
+    clear_breakpoint(m)
+    struck(guest, DEBUG, before, what)
+
+
+def struck(guest: Guest, vector: int, before: State, what: str) -> None:
+    """trap() begins. All is as it must be; and after the return, as it was."""
+    m = guest.m
+    where = f"{NAMES[vector]} at {place(m, before['rip'])}, {what}"
+    at_trap(guest, vector, before, where)
+    give_back(m, guest.rng)
+    m.run_to(before["rip"])
+    compare(values(m.regs, KEPT), before, f"{where}: after its return")
 
 
 def place(machine: Machine, rip: int) -> str:
     return "the program's instruction" if rip < 1 << 47 else machine.where(rip)
 
 
-def nmi_at_each(guest: Guest, until: str, what: str) -> None:
-    """Step on, an NMI before each instruction, to a function, or to ring 3 ("")."""
+def strike_at_each(guest: Guest, until: str, what: str) -> None:
+    """Step on, an NMI and a #DB before each instruction, to a function, or to ring 3 ("")."""
     m = guest.m
     for _ in range(MOST_STEPS):
         regs = m.regs
         if arrived(m, regs, until):
-            return nmi_here(m, guest, what) if not until else None
-        nmi_here(m, guest, what)
+            return strike_here(guest, what) if not until else None
+        strike_here(guest, what)
         m.step()
     expect(False, f"{what}: after {MOST_STEPS} instructions {until or 'ring 3'} is not reached",
            "some 70 instructions lead there")
@@ -77,11 +94,11 @@ def all_the_way(guest: Guest, name: str, at: int, handler: str, **registers: int
     """From ring 3 to what serves the entry, and back to ring 3."""
     m, users = guest.m, user_base(guest.rng)
     guest.in_ring3(users, rip=at, rflags=random_flags(guest.rng, DF, ID), **registers)
-    nmi_here(m, guest, f"before {name}")
+    strike_here(guest, f"before {name}")
     m.step()
-    nmi_at_each(guest, handler, f"on {name}'s way in")
+    strike_at_each(guest, handler, f"on {name}'s way in")
     give_back(m, guest.rng)
-    nmi_at_each(guest, "", f"on {name}'s way out")
+    strike_at_each(guest, "", f"on {name}'s way out")
 
 
 def check_every_instruction(guest: Guest) -> None:
@@ -98,7 +115,7 @@ def check_every_instruction(guest: Guest) -> None:
     m.poke_code(m.sym(KERNEL_CODE), b"\x0f\x0b")
     guest.in_ring0(user_base(guest.rng), rip=m.sym(KERNEL_CODE), rflags=FIXED)
     m.step()
-    nmi_at_each(guest, "trap", "on the way in from ring 0")
+    strike_at_each(guest, "trap", "on the way in from ring 0")
 
 
 def deliver(guest: Guest, vector: int, shadow: bool, users_gs: bool) -> None:
@@ -120,15 +137,15 @@ def deliver(guest: Guest, vector: int, shadow: bool, users_gs: bool) -> None:
     where = (f"vector {vector}, {'shadow' if shadow else 'own'} table, "
              f"GS the {'program' if users_gs else 'kernel'}'s")
     m.run_to("trap")
-    at_trap(m, vector, before, where)
+    at_trap(guest, vector, before, where)
     give_back(m, rng)
     m.run_to(state["rip"])
-    compare(values(m.regs, (*KEPT, "cs")), {name: before[name] for name in (*KEPT, "cs")},
+    compare(values(m.regs, KEPT), {name: before[name] for name in KEPT},
             f"{where}: after the return")
 
 
 def check_deliveries(guest: Guest) -> None:
-    """NMI, #DF and #MC in each of the states that there are on the way in and out."""
+    """Vectors with a stack of their own, in each of the states on the way in and out."""
     states = [(vector, shadow, users_gs) for vector in IST for shadow in (True, False)
               for users_gs in (True, False)]
     for vector, shadow, users_gs in guest.rng.sample(states, len(states)):
@@ -136,10 +153,11 @@ def check_deliveries(guest: Guest) -> None:
         deliver(guest, vector, shadow, users_gs)
 
 
-# ---- NMIs at random, while programs run -------------------------------------------------------
+# ---- At random, while programs run ------------------------------------------------------------
 
 class Storm:
-    """At many entries and exits some instructions more, and then an NMI."""
+    """At many entries and exits some instructions more, and then an NMI, or a #DB after the next
+    one: the kernel goes on, and takes TF away."""
 
     def __init__(self, lab: Lab, machine: Machine) -> None:
         self.m, self.rng, self.sent = machine, lab.rng, 0
@@ -150,7 +168,11 @@ class Storm:
     def strike(self) -> None:
         if self.rng.random() < 0.6:
             return
-        self.m.step(self.rng.randrange(24))
+        regs = self.m.step(self.rng.randrange(24))
+        if not regs.cpl and self.rng.random() < 0.3 and \
+                not self.m.read(regs.rip, 3).startswith(LAST):
+            self.m.set_regs(rflags=regs.rflags | TF)
+            return
         self.m.nmi()
         self.sent += 1
         expect(self.sent < MOST_NMIS, f"after {MOST_NMIS} NMIs 31 processes have not ended",

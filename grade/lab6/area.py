@@ -16,21 +16,21 @@ START, PAGES = NUMBERS["TRAMPOLINE_VADDR"], NUMBERS["ENTRY_PAGES"]
 HALF, LAST = 256, 511
 CODE, CONSTANT, DATA = "R-X", "R--", "RW-"
 VECTORS, STUB = 256, 16
-IST = {8: "DOUBLE_FAULT", 2: "NMI", 18: "MACHINE_CHECK"}
+IST = {1: "DEBUG", 2: "NMI", 8: "DOUBLE_FAULT", 18: "MACHINE_CHECK"}
 OPEN_GATES = (3, 0x80)  # ring 3 may use these
 TSS_TYPE, INTERRUPT_GATE = 11, 14
 
 
-def below(top: str, count: int = 1) -> dict[int, str]:
-    """The pages of a stack."""
-    return {NUMBERS[top] - PAGE * (i + 1): DATA for i in range(count)}
+def below(top: str) -> dict[int, str]:
+    """The page of a stack."""
+    return {NUMBERS[top] - PAGE: DATA}
 
 
 RIGHTS: dict[int, str] = {
     **{START + PAGE * i: CODE for i in range(NUMBERS["ENTRY_CODE_PAGES"])},
     NUMBERS["ENTRY_IDT"]: CONSTANT, NUMBERS["ENTRY_GDT"]: CONSTANT, NUMBERS["ENTRY_PERCPU"]: DATA,
-    **below("ENTRY_STACK_TOP"), **below("ENTRY_NMI_TOP", 2),
-    **below("ENTRY_DOUBLE_FAULT_TOP", 2), **below("ENTRY_MACHINE_CHECK_TOP")}
+    **below("ENTRY_STACK_TOP"), **below("ENTRY_NMI_TOP"), **below("ENTRY_DEBUG_TOP"),
+    **below("ENTRY_DOUBLE_FAULT_TOP"), **below("ENTRY_MACHINE_CHECK_TOP")}
 
 NAMES = {START: "code", NUMBERS["ENTRY_IDT"]: "the IDT", NUMBERS["ENTRY_GDT"]: "GDT and TSS",
          NUMBERS["ENTRY_PERCPU"]: "struct percpu"}

@@ -22,6 +22,7 @@ CAPABILITIES, RDCL_NO = 0x10A, 1 << 0
 CPUID, RDMSR = b"\x0f\xa2", b"\x0f\x32"
 MOST_STEPS = 20000
 MOST_FRAMES = 40
+NEW_PAGES = len(RIGHTS) - NUMBERS["ENTRY_CODE_PAGES"] - 1  # but percpu's: that is there before
 
 
 class Option(NamedTuple):
@@ -151,9 +152,8 @@ def check_shortages(lab: Lab) -> None:
         left = free - n
         equal(count_free(m), left, "the number of free frames when entry_area_create has worked")
         equal(error, 0, "what entry_area_create returns when there are frames enough")
-        equal(n, len(RIGHTS) - NUMBERS["ENTRY_CODE_PAGES"] - 1 + 2,
-              "the number of frames that entry_area_create takes: one for each new page, two for "
-              "the chain")
+        equal(n, NEW_PAGES + 2, "the number of frames that entry_area_create takes: one for each "
+              "new page, two for the chain")
 
 
 def check_without(lab: Lab) -> None:
@@ -162,7 +162,7 @@ def check_without(lab: Lab) -> None:
     with boot(lab, modules=[Module(file.read_bytes(), "hello")]) as m:
         m.run_to("entry_area_create")
         shortage = Shortage(m)
-        shortage.begin(lab.rng.randrange(8, 10))
+        shortage.begin(NEW_PAGES + lab.rng.randrange(2))
         m.run_to("init_syscall")
         shortage.begin(-1)
         root = kernel_root(m)

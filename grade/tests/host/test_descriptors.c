@@ -83,6 +83,7 @@ static void task_state_segment(void)
         [IST_DOUBLE_FAULT - 1] = &double_fault_stack,
         [IST_NMI - 1] = &nmi_stack,
         [IST_MACHINE_CHECK - 1] = &machine_check_stack,
+        [IST_DEBUG - 1] = &debug_stack,
     };
     for (unsigned i = 0; i < 7; i++) {
         uint64_t top;
@@ -149,6 +150,7 @@ static void whole_table(void)
         unsigned ist = vector == 8    ? IST_DOUBLE_FAULT
                        : vector == 2  ? IST_NMI
                        : vector == 18 ? IST_MACHINE_CHECK
+                       : vector == 1  ? IST_DEBUG
                                       : 0;
         expect_gate(vector, isr_stubs[vector], ist, 0);
     }
