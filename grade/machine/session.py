@@ -55,7 +55,7 @@ class Limits:
     fail."""
 
     cpu: float = 3.0  # seconds of processor time that QEMU has burned
-    exceptions: int = 50_000  # those of the processor and of `int`: each is logged, which is slow
+    exceptions: int = 20_000  # those of the processor and of `int`: each is logged, which is slow
     ticks: int = 3000  # interrupts in a row that each found the kernel asleep at the same place
     idle: float = 50  # looks in a row that found it asleep, interrupts on, and none came
     flood: int = FLOOD  # bytes on the serial port

@@ -21,7 +21,7 @@ from grade.programs.warden import Warden
 
 WITH_PROCESSES = 5
 NOT_STARTED = Fate(b"", "not started")
-LIMITS = Limits(cpu=120.0, flood=1 << 24)
+LIMITS = Limits(cpu=120.0, exceptions=1 << 20, flood=1 << 24)
 START = re.compile(r"\[USERMODE\] Entering Ring 3: entry=\w+ stack=\w+\n")
 # What the kernel may say before the end: of an exception, and on its way back.
 REPORT = r"process {name}: .*\n(?:  the address was \w+\n)?|\[BOOT_RETURN ENTRY\]\n"

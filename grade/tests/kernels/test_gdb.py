@@ -13,6 +13,7 @@ from grade.lab import Lab
 from grade.lab6.guest import puppet
 from grade.machine import Machine, Module, paging
 from grade.machine.machine import HandOver, Place
+from grade.tests import HANGING
 from grade.tests.kernels.grading import SEED, worker
 
 COMMANDS = ROOT / "common/gdb/rung.py"
@@ -45,7 +46,7 @@ def gdb(stop: HandOver, *commands: str) -> list[str]:
         words += ["-ex", "echo \\n====\\n", "-ex", command]
     words += ["-ex", "echo \\n====\\n", "-ex", "kill", str(stop.kernel)]
     done = subprocess.run(words, text=True, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, timeout=60)
+                          stderr=subprocess.STDOUT, timeout=HANGING)
     return [each.strip() for each in done.stdout.split("\n====\n")[1:-1]]
 
 

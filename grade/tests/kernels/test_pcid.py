@@ -16,11 +16,12 @@ from grade.lab6.pcid import Processor
 from grade.lab6.state import boot
 from grade.lab6.visits import check_switches
 from grade.machine import Module
+from grade.tests import HANGING
 from grade.tests.kernels.grading import LABS, remember
 from grade.tests.kernels.test_machines import lab_with_disc
 from grade.tests.kernels.test_soak5 import CHECKSUM, LIMITS, REPORT, make, reference
 
-PATIENCE = 120.0
+PATIENCE = HANGING
 BOCHS = """
 plugin_ctrl: serial=1
 display_library: term

@@ -15,6 +15,7 @@ from grade.catalog import lab_directory
 from grade.lab import Lab
 from grade.machine.machine import Limits, Module
 from grade.programs.linux import is_oracle
+from grade.tests import HANGING
 from grade.tests.kernels.grading import LABS, SEED, WORK, remember
 
 SOURCES = ROOT / "grade/programs/processes"
@@ -91,6 +92,6 @@ def on_linux(program: bytes, file: Path, *arguments: str) -> str:
     file.write_bytes(program)
     file.chmod(0o755)
     nothing: dict[str, str] = {}
-    done = subprocess.run([str(file), *arguments], env=nothing, timeout=300, check=True,
+    done = subprocess.run([str(file), *arguments], env=nothing, timeout=HANGING, check=True,
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
     return CHECKSUM.findall(done.stdout)[0]

@@ -17,6 +17,7 @@ from grade.machine.msr import places
 from grade.machine.multiboot2 import memory_map, tags
 from grade.machine.session import Ending
 from grade.outcome import Failure, Outcome
+from grade.tests import HANGING
 
 
 def test_the_entry_is_as_grub_leaves_it(kernel: Path) -> None:
@@ -288,7 +289,7 @@ def test_hand_over_to_gdb(kernel: Path, monkeypatch: pytest.MonkeyPatch) -> None
             [toolchain.gdb(), "-batch", "-nx", "-ex", f"target remote {handed.gdb_path}",
              "-ex", "printf \"rip=%lx\\n\", $rip", "-ex", f"break *{m.sym('leave_ok'):#x}",
              "-ex", "continue", "-ex", "printf \"then=%lx\\n\", $rip", "-ex", "detach",
-             str(handed.kernel)], text=True, capture_output=True, timeout=60)
+             str(handed.kernel)], text=True, capture_output=True, timeout=HANGING)
         assert f"rip={m.sym('say_hello'):x}" in gdb.stdout, gdb.stdout + gdb.stderr
         assert f"then={m.sym('leave_ok'):x}" in gdb.stdout, gdb.stdout + gdb.stderr
     finally:

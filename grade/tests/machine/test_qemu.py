@@ -15,6 +15,7 @@ import pytest
 from grade.errors import BadMachine
 from grade.machine import qemu
 from grade.machine.machine import Machine
+from grade.tests import HANGING
 
 ROOT = Path(__file__).resolve().parents[3]
 GRADER = """
@@ -36,7 +37,7 @@ def alive(pid: int) -> bool:
         return False
 
 
-def gone(pid: int, patience: float = 30.0) -> bool:
+def gone(pid: int, patience: float = HANGING) -> bool:
     deadline = time.monotonic() + patience
     while alive(pid) and time.monotonic() < deadline:
         time.sleep(0.01)

@@ -15,6 +15,7 @@ from grade.machine.machine import Machine
 from grade.machine.multiboot2 import tags
 from grade.machine.template import template
 from grade.outcome import Failure
+from grade.tests import HANGING
 
 ROOT = Path(__file__).resolve().parents[3]
 WORKER = """
@@ -29,7 +30,7 @@ with Machine(Path(sys.argv[1]), cache=Path(sys.argv[2])) as m:
 def test_many_at_once_make_one(kernel: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-c", WORKER, str(kernel), str(tmp_path)]
     workers = [subprocess.Popen(command, cwd=ROOT) for _ in range(4)]
-    assert [worker.wait(30) for worker in workers] == [0, 0, 0, 0]
+    assert [worker.wait(HANGING) for worker in workers] == [0, 0, 0, 0]
     made, = (path for path in tmp_path.iterdir() if path.is_dir())
     assert sorted(path.name for path in made.iterdir()) == ["information", "pages", "state"]
     assert sum(path.stat().st_size for path in made.iterdir()) < 4 << 20
