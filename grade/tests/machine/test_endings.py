@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from grade.errors import BadMachine
+from grade.machine import session
 from grade.machine.machine import Limits, Machine
 from grade.machine.session import Ending
 from grade.outcome import Failure, Outcome
@@ -56,6 +57,16 @@ def test_a_jump_on_the_spot_is_found_long_before_the_limit(kernel: Path) -> None
     with Machine(kernel, limits=Limits(cpu=60.0)) as m:
         m.run_to("kmain")
         m.poke_code(m.regs.rip, b"\xeb\xfe")
+        assert m.run_to_stop().ending == Ending.SPINNING
+        assert m.session.qemu.cpu_seconds() < 30
+
+
+def test_all_runs_of_a_check_share_an_allowance(kernel: Path,
+                                                monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "ALLOWED", session.Allowance(total=session.children_cpu() + 0.5))
+    with Machine(kernel, limits=Limits(cpu=60.0)) as m:
+        m.run_to("kmain")
+        m.set_regs(rip=m.sym("spin"))
         assert m.run_to_stop().ending == Ending.SPINNING
         assert m.session.qemu.cpu_seconds() < 30
 
