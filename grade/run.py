@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import os
 import re
+import signal
 import time
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from grade.build import build
 from grade.catalog import lab_directory, load, named_checks
 from grade.check import Check
-from grade.errors import BuildFailed, MissingTool
+from grade.errors import BuildFailed, CannotGrade, host_fault
+from grade.intake import COMMON
 from grade.lab import Lab
+from grade.machine import session
+from grade.machine.session import Allowance
 from grade.outcome import Failure, Outcome
 from grade.pool import Died, Pool
-from grade.results import INTERNAL, CheckResult, LabResult
+from grade.results import CANNOT, INTERNAL, CheckResult, LabResult
 
-CHECK_LIMIT = 120.0
+BACKSTOP = 3600.0  # seconds, after which a check can only be stuck in a fault of ours
+
+# In seconds of processor time: what a check may burn. The references need at most 0.5 a run, 2.5 in
+# all and 1.3 of Python. Where three checks of a lab have come to nothing so, the others get less.
+FULL = Allowance(run=math.inf, total=60.0)
+SHORT = Allowance(run=1.0, total=10.0)
+LOOKING = 30.0  # of Python
+AGAIN = 5.0  # where that was caught and forgotten
+HOPELESS = 3
+BURNING = (Outcome.SPINNING.value, Outcome.SILENT.value)
 
 Execute = Callable[[Check, Lab], None]
 
@@ -33,6 +48,9 @@ class Watch:
 
     def lab_begins(self, name: str, checks: Sequence[Check], seed: int, jobs: int) -> None:
         """Before the build."""
+
+    def lab_absent(self, name: str) -> None:
+        """A lab was not handed in, and earns nothing."""
 
     def built(self, seconds: float, outcome: Outcome, errors: Sequence[str]) -> None:
         """After the build, good or bad."""
@@ -52,16 +70,19 @@ class Watch:
 
 def grade_lab(tree: Path, number: int, *, tests: Iterable[str] | None = None, seed: int,
               jobs: int | None = None, build_dir: Path, cc: str = "gcc", opt: str = "-O2",
-              watch: Watch = Watch(), execute: Execute = call_body) -> LabResult:
+              common: Path = COMMON, watch: Watch = Watch(),
+              execute: Execute = call_body) -> LabResult:
     """Grade a lab of the tree; its products go to `build_dir`. A kernel that does not build is a
-    result as others are; CannotGrade is raised for what is not the submission's fault."""
+    result as others are; CannotGrade is raised for what is not the submission's fault. `common` is
+    another than ours for a tree that was taken in (intake.py)."""
     load(number)
     checks = named_checks(number, tests)
     directory = lab_directory(tree, number)
     jobs = jobs or os.cpu_count() or 1
     watch.lab_begins(directory.name, checks, seed, jobs)
     began = time.monotonic()
-    lab, outcome, errors = ready_lab(tree, directory, build_dir, seed, cc, opt)
+    lab, outcome, errors = ready_lab(tree, directory, build_dir, seed, cc, opt, jobs,
+                                     common)
     build_seconds = time.monotonic() - began
     watch.built(build_seconds, outcome, errors)
     if lab:
@@ -74,17 +95,15 @@ def grade_lab(tree: Path, number: int, *, tests: Iterable[str] | None = None, se
     return result
 
 
-def ready_lab(tree: Path, directory: Path, build_dir: Path, seed: int, cc: str,
-              opt: str) -> tuple[Lab | None, Outcome, tuple[str, ...]]:
-    """The lab ready for its checks, or why there is none: the fault of its sources, or of this
-    machine."""
+def ready_lab(tree: Path, directory: Path, build_dir: Path, seed: int, cc: str, opt: str,
+              jobs: int | None = None, common: Path = COMMON
+              ) -> tuple[Lab | None, Outcome, tuple[str, ...]]:
+    """The lab ready for its checks, or why its sources make none."""
     try:
-        lab = Lab(tree, directory, build(directory, build_dir, cc, opt), seed)
+        lab = Lab(tree, directory, build(directory, build_dir, cc, opt, jobs, common), seed)
         lab.prepare()
     except BuildFailed as failed:
         return None, Outcome.BUILD_ERROR, tuple(failed.errors)
-    except MissingTool as missing:
-        return None, Outcome.MISSING_TOOL, (str(missing),)
     except Failure as failure:
         return None, failure.outcome, (failure.seen, *failure.details)
     return lab, Outcome.PASSED, ()
@@ -93,9 +112,16 @@ def ready_lab(tree: Path, directory: Path, build_dir: Path, seed: int, cc: str,
 def run_checks(checks: Sequence[Check], lab: Lab, jobs: int, watch: Watch,
                execute: Execute) -> list[CheckResult]:
     """Every check in a process of its own, `jobs` at a time; the results in the checks' order."""
-    pool = Pool[Check, CheckResult](lambda check: run_check(check, lab.for_check(check), execute),
-                                    jobs, CHECK_LIMIT, watch.check_begins, watch.tick)
-    found = {}
+    found: dict[str, CheckResult] = {}
+
+    def work(check: Check) -> CheckResult:
+        """In a process forked just now, so it knows what was found until now: checks begin in
+        their order, and none of those that come later has ended."""
+        spinning = sum(each.outcome in BURNING for each in found.values())
+        with bounded(SHORT if spinning >= HOPELESS else FULL):
+            return run_check(check, lab.for_check(check), execute)
+
+    pool = Pool[Check, CheckResult](work, jobs, BACKSTOP, watch.check_begins, watch.tick)
     for check, result in pool.run(checks):
         if isinstance(result, Died):
             result = grader_died(check, result)
@@ -104,25 +130,52 @@ def run_checks(checks: Sequence[Check], lab: Lab, jobs: int, watch: Watch,
     return [found[check.id] for check in checks]
 
 
+@contextlib.contextmanager
+def bounded(allowance: Allowance) -> Iterator[None]:
+    """What is looked at in here ends, whatever kernel it is: so much for its machines, and so much
+    for what the grader itself makes of them."""
+    def expired(number: int, frame: object) -> None:
+        raise Failure(Outcome.SPINNING, "the grader went on looking at this kernel for "
+                      f"{LOOKING:.0f} seconds of processor time and came to no end",
+                      "what it looks at (lists, tables, results) has an end")
+
+    before = signal.signal(signal.SIGPROF, expired)
+    session.ALLOWED = allowance
+    signal.setitimer(signal.ITIMER_PROF, LOOKING, AGAIN)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        session.ALLOWED = Allowance()
+        signal.signal(signal.SIGPROF, before)
+
+
 def run_check(check: Check, lab: Lab, execute: Execute = call_body) -> CheckResult:
-    """Run one check here and now. Whatever but a Failure comes out of it is a bug of ours."""
-    began = time.monotonic()
+    """Run one check here and now. Whatever but a Failure comes out of it is a bug of ours. Its
+    seconds are processor time, ours and QEMU's: the same on a machine that is busy."""
+    began = cpu_seconds()
     try:
         execute(check, lab)
     except Failure as failure:
-        return CheckResult(check, failure.outcome.value, time.monotonic() - began, failure.seen,
+        return CheckResult(check, failure.outcome.value, cpu_seconds() - began, failure.seen,
                            failure.expected, failure.hint or check.hint, tuple(failure.details))
     except BuildFailed as failed:
-        return CheckResult(check, Outcome.BUILD_ERROR.value, time.monotonic() - began,
+        return CheckResult(check, Outcome.BUILD_ERROR.value, cpu_seconds() - began,
                            failed.errors[0], details=tuple(failed.errors[1:]))
-    except MissingTool as missing:
-        return CheckResult(check, Outcome.MISSING_TOOL.value, time.monotonic() - began,
-                           str(missing))
+    except CannotGrade as refusal:
+        return CheckResult(check, CANNOT, cpu_seconds() - began, str(refusal))
     except Exception as error:
-        return CheckResult(check, INTERNAL, time.monotonic() - began,
+        if host_fault(error):
+            return CheckResult(check, CANNOT, cpu_seconds() - began, host_fault(error))
+        return CheckResult(check, INTERNAL, cpu_seconds() - began,
                            f"{type(error).__name__}: {error}",
                            details=own_traceback(error))
-    return CheckResult(check, Outcome.PASSED.value, time.monotonic() - began)
+    return CheckResult(check, Outcome.PASSED.value, cpu_seconds() - began)
+
+
+def cpu_seconds() -> float:
+    """The processor time of this process and of the programs that it started."""
+    return time.process_time() + session.children_cpu()
 
 
 def own_traceback(error: Exception) -> tuple[str, ...]:

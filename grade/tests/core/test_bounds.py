@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import cast
 
 import pytest
@@ -33,7 +34,8 @@ def tells(lab: Lab) -> None:
 
 def results(*outcomes: Outcome) -> list[CheckResult]:
     """Checks one after the other: each ends so, and the last one tells what it was allowed."""
-    bodies = [*(functools.partial(ends, outcome) for outcome in outcomes), tells]
+    bodies: list[Callable[[Lab], None]] = [
+        *(functools.partial(ends, outcome) for outcome in outcomes), tells]
     checks = [Check(f"T1.{i}", "title", 1, ("1.1",), "", "kmain", body)
               for i, body in enumerate(bodies, 1)]
     return run.run_checks(checks, cast(Lab, AnyLab()), 1, run.Watch(), run.call_body)
