@@ -7,21 +7,35 @@
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-PYTHON := tools/python
+# Scripts are given to their interpreter: a ZIP may have taken the right to run them.
+PYTHON := sh tools/python
 
-ifneq ($(words $(CURDIR)),1)
-$(error make cannot work in a path with blanks in it: move $(CURDIR))
+# What of a person's environment would change what commands do.
+unexport CDPATH GREP_OPTIONS BUILD PROBES
+
+GOALS := $(or $(MAKECMDGOALS),help)
+include common/tree.mk
+ifneq ($(filter-out help clean,$(GOALS)),)
+FAULT := $(call tree_fault,.)
+$(if $(FAULT),$(error $(FAULT)))
 endif
 
 # ---- Which lab. A lab is a directory labN-name; without LAB= it is the newest.
-LABS    := $(sort $(wildcard lab[1-9]-*))
-NUMBERS := $(foreach lab,$(LABS),$(patsubst lab%,%,$(firstword $(subst -, ,$(lab)))))
+FOUND   := $(filter lab%,$(wildcard lab[1-9]-*/.))
+LABS    := $(sort $(FOUND:%/.=%))
+NUMBERS := $(sort $(foreach lab,$(LABS),$(patsubst lab%,%,$(firstword $(subst -, ,$(lab))))))
 LAB     ?= $(lastword $(NUMBERS))
 ifneq ($(words $(LAB)) $(filter $(LAB),$(NUMBERS)),1 $(LAB))
 $(error There is no lab $(LAB). There are: \
     $(foreach number,$(NUMBERS),LAB=$(number) ($(filter lab$(number)-%,$(LABS)))))
 endif
 DIRECTORY := $(filter lab$(LAB)-%,$(LABS))
+ifneq ($(filter-out help clean setup doctor,$(GOALS)),)
+ifneq ($(words $(filter lab$(LAB)-%,$(FOUND))),1)
+$(error There is more than one lab $(LAB): $(strip $(shell printf '"%s" ' lab$(LAB)-*/)). Keep one in this \
+    tree; move the others out of it, or give them names that do not begin with lab$(LAB)-)
+endif
+endif
 
 #: For everyone
 #:   setup                                     install what is missing for the goals that follow
@@ -42,10 +56,10 @@ help:
 # What students need, unless authors.mk knows better.
 ROLE := students
 setup:
-	+@tools/setup $(ROLE)
+	+@sh tools/setup $(ROLE)
 
 doctor:
-	+@tools/doctor $(ROLE)
+	+@sh tools/doctor $(ROLE)
 
 run: iso
 	@$(PYTHON) -m tools.run $(DIRECTORY)
@@ -60,8 +74,12 @@ clean:
 #:   gdb [LAB=n] [GDBPORT=1234]                gdb for it, in another terminal
 #:   iso [LAB=n]                               only build: build/labN-name/kernel.elf and rung.iso
 #:   diff [LAB=n]                              what lab n adds to the lab before it
+# Two makes, or a make and a grader, must not build in one directory at once: the lock is the grader's.
+LOCK := build/$(DIRECTORY)/.lock
 kernel iso:
-	@$(MAKE) $(if $(V),,--silent) -C $(DIRECTORY) $@ $(if $(PROGRAM),PROGRAM='$(abspath $(PROGRAM))')
+	+@mkdir -p $(dir $(LOCK)) && $(if $(shell command -v flock),flock $(LOCK)) \
+	    $(MAKE) $(if $(V),,--silent) -C $(DIRECTORY) $@ \
+	    $(if $(PROGRAM),PROGRAM='$(call programs,$(PROGRAM))')
 
 # The grader finds LAB, TEST, SEED, JOBS, FROM, CC and OPT in its environment, where make puts what
 # was given on the command line. Without LAB it grades every lab.
@@ -69,8 +87,8 @@ kernel iso:
 # Lost points are status 1, and a run that could not grade is 2; but a recipe that fails is always a
 # 2 to make. Only when it is asked a question (-q: is this up to date?) is its answer 1: no. So it is
 # asked: `graded` runs all the same, because of its +, and `grade` is out of date if points were lost.
-ifeq ($(filter-out setup doctor grade,$(or $(MAKECMDGOALS),help)),)
-ifneq ($(filter grade,$(MAKECMDGOALS)),)
+ifeq ($(filter-out setup doctor grade,$(GOALS)),)
+ifneq ($(filter grade,$(GOALS)),)
 MAKEFLAGS += --question
 endif
 endif
@@ -92,10 +110,10 @@ debug: iso
 endif
 
 gdb:
-	@tools/gdb $(DIRECTORY)
+	@sh tools/gdb $(DIRECTORY)
 
 diff:
-	@$(PYTHON) -m tools.diff --lab $(LAB) $(if $(AGAINST),--against '$(AGAINST)')
+	@$(PYTHON) -m tools.diff --lab $(LAB) $(if $(AGAINST),--against "$$AGAINST")
 
 # Students' trees are made without this file.
 -include tools/authors.mk

@@ -12,10 +12,10 @@ ROLE := authors
 endif
 
 starter:
-	@$(PYTHON) -m tools.starter --lab $(LAB) $(if $(OUT),--out '$(OUT)') $(if $(FRESH),--fresh)
+	@$(PYTHON) -m tools.starter --lab $(LAB) $(if $(OUT),--out "$$OUT") $(if $(FRESH),--fresh)
 
 bug:
-	@$(PYTHON) -m tools.bug $(BUG)
+	@$(PYTHON) -m tools.bug $(if $(BUG),"$$BUG")
 
 #: For authors
 #:   check                                     everything: lint, and every test of the project
@@ -29,7 +29,7 @@ check: lint
 	    grade/tests
 
 lint:
-	@tools/lint
+	@sh tools/lint
 
 bench:
 	@$(PYTHON) -m tools.bench $(if $(filter-out file,$(origin LAB)),--lab $(LAB))

@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 from tools import tree
+from tools.command import Refusal
 from tools.tree import ROOT
 
 PEERS = Path(__file__).parent / "peers.json"
@@ -55,7 +56,7 @@ def main() -> int:
         for lab in arguments.lab or tree.labs(ROOT):
             seconds, checks = measure(lab, arguments.runs)
             print(row(tree.lab_directory(ROOT, lab).name, checks, seconds), flush=True)
-    except (RuntimeError, LookupError) as error:
+    except (RuntimeError, Refusal) as error:
         print(f"make bench: {error}", file=sys.stderr)
         return 1
     peers = json.loads(PEERS.read_text())

@@ -28,7 +28,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools import tree
+from tools import command, tree
+from tools.command import Refusal
 from tools.tree import ROOT
 
 BUGS = ROOT / "grade/bugs"
@@ -37,7 +38,7 @@ CHANGE = re.compile(r"^(?=(?:diff |--- ))", re.MULTILINE)
 REQUIRED = ("Title", "Lab", "Caught-by", "Says")
 
 
-class BugError(Exception):
+class BugError(Refusal):
     """A bug's file is not right, or no longer fits the reference."""
 
 
@@ -171,25 +172,21 @@ def main() -> int:
     parser.add_argument("--copy", action="store_true", help="copy the tree to build/bugs/NAME")
     parser.add_argument("--write", action="store_true", help="make NAME's file from that copy")
     arguments = parser.parse_args()
-    try:
-        if arguments.name and arguments.copy:
-            copy_tree(COPIES / arguments.name)
-            print(f"{COPIES / arguments.name}: edit it, then: --write {arguments.name}")
-            return 0
-        if arguments.name and arguments.write:
-            return write_bug(arguments.name)
-        bugs = all_bugs()
-        chosen = [bug for bug in bugs if bug.name == arguments.name]
-        if chosen:
-            return demonstrate(chosen[0])
-        if arguments.name:
-            print(f"There is no bug {arguments.name}.\n")
-        print(listing(bugs))
-        return 1 if arguments.name else 0
-    except (BugError, OSError) as error:
-        print(f"make bug: {error}", file=sys.stderr)
-        return 2
+    if arguments.name and arguments.copy:
+        copy_tree(COPIES / arguments.name)
+        print(f"{COPIES / arguments.name}: edit it, then: --write {arguments.name}")
+        return 0
+    if arguments.name and arguments.write:
+        return write_bug(arguments.name)
+    bugs = all_bugs()
+    chosen = [bug for bug in bugs if bug.name == arguments.name]
+    if chosen:
+        return demonstrate(chosen[0])
+    if arguments.name:
+        print(f"There is no bug {arguments.name}.\n")
+    print(listing(bugs))
+    return 1 if arguments.name else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.run("make bug", main)

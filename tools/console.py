@@ -2,6 +2,8 @@
 
 QEMU's output passes through unchanged and at once. Where a line holds an address as the kernel
 prints it in a backtrace, `[<ffffffff80101234>]`, the place in the source is written behind it.
+Input that nobody types, from a pipe or a file, waits until the kernel has set its serial port up,
+since it would be lost before. Its end is Ctrl-D, for every program that asks.
 Whatever happens, QEMU does not outlive us and the terminal is as it was before.
 """
 
@@ -24,6 +26,7 @@ from grade import toolchain
 ADDRESS = re.compile(rb"\[<([0-9a-f]{16})>\]")
 RIP = re.compile(rb"\brip[ =:]+(?:0x)?([0-9a-f]{16})\b", re.IGNORECASE)
 LONGEST_LINE = 4096
+END_OF_INPUT = b"\x04" * 16  # Ctrl-D, as often as a serial port has room for it
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 Locate = Callable[[int], "str | None"]
@@ -110,47 +113,99 @@ def write_all(data: bytes) -> None:
             select.select([], [1], [])
 
 
-def start(command: list[str]) -> subprocess.Popen[bytes]:
+class Feed:
+    """What QEMU gets to read where nobody types. QEMU takes no more than the serial port has room
+    for, and a port drops nothing once the kernel has set it up: so no byte is lost."""
+
+    def __init__(self, pipe: int, awake: bytes) -> None:
+        self.pipe, self.awake = pipe, awake
+        self.said: bytes | None = b""  # until the kernel has said that it is awake
+        self.waiting = b""
+        self.ended = False
+
+    def heard(self, data: bytes) -> None:
+        """The machine has printed something."""
+        if self.said is not None:
+            self.said += data
+            self.said = None if self.awake in self.said else self.said[-len(self.awake):]
+
+    def wants(self) -> list[tuple[int, int]]:
+        """What to wait for: input, or room for it."""
+        if self.said is not None or self.pipe < 0:
+            return []
+        return [(self.pipe, select.POLLOUT) if self.waiting or self.ended else (0, select.POLLIN)]
+
+    def go_on(self, ready: dict[int, int]) -> None:
+        """Take what there is, or hand it on."""
+        if 0 in ready:
+            self.waiting = os.read(0, 4096)
+            self.ended = not self.waiting
+        elif self.pipe in ready:
+            try:
+                data = self.waiting or END_OF_INPUT
+                self.waiting = data[os.write(self.pipe, data):]
+            except BrokenPipeError:  # QEMU is leaving
+                self.pipe = -1
+
+
+def start(command: list[str], stdin: int | None) -> subprocess.Popen[bytes]:
     """QEMU, and our signals still held: who unblocks them has to end it from then on. In between
     it would run and nobody know its number."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
-    return subprocess.Popen(command, stdout=subprocess.PIPE,
+    return subprocess.Popen(command, stdin=stdin, stdout=subprocess.PIPE, bufsize=0,
                             preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_SETMASK, before))
 
 
-def output(qemu: subprocess.Popen[bytes]) -> Iterator[bytes]:
+def output(qemu: subprocess.Popen[bytes], feed: Feed | None) -> Iterator[bytes]:
     """What QEMU prints. Ends us when the terminal is gone: if that was make's, SIGHUP goes to make
     alone, and make waits for us."""
     assert qemu.stdout is not None
-    pipe, poll = qemu.stdout.fileno(), select.poll()
-    poll.register(pipe, select.POLLIN)
-    if os.isatty(0):
-        poll.register(0, 0)  # what is typed is for QEMU
+    pipe = qemu.stdout.fileno()
+    watched = [(pipe, select.POLLIN)]
+    if not feed:
+        watched.append((0, 0))  # what is typed is for QEMU
     while True:
+        poll = select.poll()
+        for number, events in watched + (feed.wants() if feed else []):
+            poll.register(number, events)
         ready = dict(poll.poll())
         if pipe in ready:
             data = os.read(pipe, 65536)
             if not data:
                 return
+            if feed:
+                feed.heard(data)
             yield data
+        elif feed:
+            feed.go_on(ready)
         elif ready[0] & select.POLLNVAL:  # macOS has no poll for terminals
-            poll.unregister(0)
+            watched.remove((0, 0))
         else:
             leave(signal.SIGHUP, None)
 
 
-def attend(command: list[str], kernel: Path) -> int:
-    """Run QEMU with its standard output on ours until it leaves. Returns its exit status."""
+def attend(command: list[str], kernel: Path, awake: bytes = b"") -> int:
+    """Run QEMU with its standard output on ours until it leaves. Returns its exit status. `awake`
+    is what the kernel prints before it can take input that nobody types."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, leave)
     annotator = Annotator(addr2line(kernel))
+    typed = os.isatty(0)
     with terminal_restored():
-        qemu = start(command)
+        qemu = start(command, None if typed else subprocess.PIPE)
         try:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
-            for data in output(qemu):
+            feed = None if typed else Feed(pipe_to(qemu), awake)
+            for data in output(qemu, feed):
                 write_all(annotator.feed(data))
             return qemu.wait()
         finally:
             qemu.kill()
             qemu.wait()
+
+
+def pipe_to(qemu: subprocess.Popen[bytes]) -> int:
+    """Its input, which must not hold us up when it is full."""
+    assert qemu.stdin is not None
+    os.set_blocking(qemu.stdin.fileno(), False)
+    return qemu.stdin.fileno()

@@ -14,7 +14,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tools import tree
+from tools import command, tree
+from tools.command import Refusal
 from tools.tree import ROOT
 
 CHAPTER = "README.md"
@@ -76,7 +77,7 @@ def unified(old: Path, new: Path, labels: Iterable[str]) -> list[str]:
     options = [argument for label in labels for argument in ("--label", label)]
     done = subprocess.run(["diff", "-u", *options, old, new], capture_output=True)
     if done.returncode > 1:
-        raise OSError(done.stderr.decode(errors="replace").strip())
+        raise Refusal(done.stderr.decode(errors="replace").strip())
     return done.stdout.decode(errors="replace").splitlines()
 
 
@@ -133,7 +134,7 @@ def submission_diff(number: int, against: Path, printer: Printer) -> None:
     is_tree = bool(tree.labs(against))
     theirs = tree.lab_directory(against, number) if is_tree else against
     if not any((theirs / path.name).exists() for path in lab.iterdir()):
-        raise OSError(f"{against} is neither a tree with labs nor a copy of {lab.name}")
+        raise Refusal(f"{against} is neither a tree with labs nor a copy of {lab.name}")
     pairs = [(lab, theirs)]
     if is_tree and (against / COMMON).is_dir():
         pairs.append((ROOT / COMMON, against / COMMON))
@@ -157,20 +158,15 @@ def main() -> int:
     parser.add_argument("--against", type=Path, help="a submission: a tree, or a lab's directory")
     arguments = parser.parse_args()
     printer = Printer(sys.stdout.isatty())
-    try:
-        if arguments.against is None:
-            lab_diff(arguments.lab, printer)
-        elif arguments.against.is_dir():
-            submission_diff(arguments.lab, arguments.against, printer)
-        else:
-            raise OSError(f"{arguments.against} is no directory")
-    except BrokenPipeError:
-        sys.stderr.close()
-    except (OSError, LookupError) as error:
-        print(f"make diff: {error}", file=sys.stderr)
-        return 1
+    tree.refuse_lost_links(ROOT)
+    if arguments.against is None:
+        lab_diff(arguments.lab, printer)
+    elif arguments.against.is_dir():
+        submission_diff(arguments.lab, arguments.against, printer)
+    else:
+        raise Refusal(f"{arguments.against} is no directory")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.run("make diff", main)

@@ -11,9 +11,12 @@ import re
 import shlex
 import shutil
 import socket
-import sys
+import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
+from tools import command
+from tools.command import Refusal, say
 from tools.console import attend
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -28,53 +31,95 @@ FIRMWARE = [
 ]
 
 
+# Below these GRUB or the firmware dies without a word; a little above GRUB says what it lacks.
+LEAST_MEMORY, LEAST_MEMORY_UEFI = 4 << 20, 64 << 20
+UNITS = {"": 20, "B": 0, "K": 10, "M": 20, "G": 30, "T": 40}  # QEMU's
+
+# UEFI firmware writes on the serial port and reads there: what is not typed waits for the kernel.
+FIRST_WORD = b"Rung lab"
+
+NOT_BOOTED = 0x13  # what common/grub.cfg ends with
+
+
 def shared_number(name: str) -> int:
     """A number that the kernel and its tools share."""
     header = (ROOT / "common/include/layout.h").read_text()
     found = re.search(rf"^#define {name} (\w+)$", header, re.MULTILINE)
     if not found:
-        sys.exit(f"common/include/layout.h defines no {name}")
+        raise Refusal(f"common/include/layout.h defines no {name}")
     return int(found[1], 0)
 
 
-def qemu_command(build: Path, environment: dict[str, str]) -> list[str]:
-    """The machine: one CPU that QEMU itself translates, so that every run is alike."""
+def qemu_command(build: Path, own: Path, environment: Mapping[str, str], typed: bool) -> list[str]:
+    """The machine: one CPU that QEMU itself translates, so that every run is alike. `own` is this
+    run's directory. Only somebody who types can have use for Ctrl-A and QEMU's monitor."""
     port = shared_number("EXIT_PORT")
-    command = [
-        QEMU, "-accel", "tcg", "-cpu", "max", "-m", environment.get("MEM") or "128M",
-        "-nodefaults", "-display", "none", "-no-reboot", "-serial", "mon:stdio",
+    with_uefi = is_on(environment, "UEFI")
+    machine = [
+        QEMU, "-accel", "tcg", "-cpu", "max", "-m", memory(environment, with_uefi),
+        "-nodefaults", "-display", "none", "-no-reboot",
+        "-serial", "mon:stdio" if typed else "stdio",
         "-device", f"isa-debug-exit,iobase={port:#x},iosize=4",
-        "-d", "cpu_reset", "-D", str(build / "qemu.log"),
+        "-d", "cpu_reset", "-D", str(own / "qemu.log"),
         "-cdrom", str(build / "rung.iso"),
     ]
-    if environment.get("UEFI", "0") not in ("", "0"):
-        command += uefi(build)
-    return command + shlex.split(environment.get("QEMU_ARGS", ""))
+    try:
+        more = shlex.split(environment.get("QEMU_ARGS", ""))
+    except ValueError as error:
+        raise Refusal(f"QEMU_ARGS={environment['QEMU_ARGS']} cannot be cut into words: {error}"
+                      ) from None
+    return machine + (uefi(own) if with_uefi else []) + more
 
 
-def uefi(build: Path) -> list[str]:
+def is_on(environment: Mapping[str, str], name: str) -> bool:
+    word = environment.get(name, "")
+    if word not in ("", "0", "1"):
+        raise Refusal(f"{name}={word} is neither 1 nor 0")
+    return word == "1"
+
+
+def memory(environment: Mapping[str, str], with_uefi: bool) -> str:
+    """MEM, if it is a size that a loader can work with."""
+    word = environment.get("MEM") or "128M"
+    size = re.fullmatch(r"([0-9]+)([BKMGT]?)", word.upper())
+    if not size:
+        raise Refusal(f"MEM={word} is no size of a memory: MEM=128M is one")
+    least = LEAST_MEMORY_UEFI if with_uefi else LEAST_MEMORY
+    if int(size[1]) << UNITS[size[2]] < least:
+        raise Refusal(f"MEM={word} is not enough: {'UEFI firmware' if with_uefi else 'GRUB'} needs "
+                      f"{least >> 20}M")
+    return word
+
+
+def uefi(own: Path) -> list[str]:
     """Firmware writes its variables, so each run has a fresh copy of them."""
     for code, variables in FIRMWARE:
         if os.path.exists(code) and os.path.exists(variables):
-            mine = build / "uefi-variables.fd"
+            mine = own / "uefi-variables.fd"
             shutil.copyfile(variables, mine)
-            return ["-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={code}",
-                    "-drive", f"if=pflash,unit=1,format=raw,file={mine}"]
-    sys.exit("There is no UEFI firmware here (package ovmf): make setup")
+            return ["-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={doubled(code)}",
+                    "-drive", f"if=pflash,unit=1,format=raw,file={doubled(str(mine))}"]
+    raise Refusal("there is no UEFI firmware here (package ovmf): make setup")
 
 
-def gdb_arguments(lab: str, environment: dict[str, str]) -> list[str]:
+def doubled(path: str) -> str:
+    """A path inside an option of QEMU's, where a comma would end it."""
+    return path.replace(",", ",,")
+
+
+def gdb_arguments(lab: str, environment: Mapping[str, str]) -> list[str]:
     """QEMU waits on a port for gdb. Says what to type there."""
     port = environment.get("GDBPORT") or "1234"
-    if not port.isdecimal() or not 0 < int(port) < 65536:
-        sys.exit(f"GDBPORT={port} is no port: a number from 1 to 65535")
+    if not re.fullmatch("[0-9]+", port) or not 0 < int(port) < 65536:
+        raise Refusal(f"GDBPORT={port} is no port: a number from 1 to 65535")
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", int(port)))
         except OSError as error:
-            sys.exit(f"Port {port} cannot be had for gdb: {error.strerror}. Is another make debug "
-                     f"running? Another port: make debug GDBPORT={int(port) + 1}")
+            other = int(port) % 65535 + 1
+            raise Refusal(f"port {port} cannot be had for gdb: {error.strerror}. Is another make "
+                          f"debug running? Another port: make debug GDBPORT={other}") from None
     again = f" GDBPORT={port}" if port != "1234" else ""
     say(f"The machine waits for gdb. In another terminal: make gdb LAB={lab[3]}{again}")
     return ["-gdb", f"tcp:127.0.0.1:{port}", "-S"]
@@ -87,6 +132,7 @@ def verdict(status: int, log: Path, lab: str) -> tuple[int, str]:
         shared_number("EXIT_PANIC"): (1, "The kernel panicked."),
         shared_number("EXIT_NOT_WRITTEN"): (1, "The kernel came to an exercise that is not "
                                                "written yet."),
+        NOT_BOOTED: (1, "GRUB could not load what is on the disc, for the reason above."),
     }
     if status & 1 and status >> 1 in meanings:
         return meanings[status >> 1]
@@ -94,10 +140,6 @@ def verdict(status: int, log: Path, lab: str) -> tuple[int, str]:
         return 1, ("Triple fault: an exception could not be delivered, and the machine reset "
                    f"itself.\nmake grade LAB={lab[3]} explains the chain of exceptions.")
     return (0, "") if status == 0 else (1, f"QEMU ended with status {status}.")
-
-
-def say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 def main() -> int:
@@ -108,23 +150,27 @@ def main() -> int:
     lab = arguments.directory
     build = ROOT / "build" / lab
     if not shutil.which(QEMU):
-        sys.exit(f"{QEMU} is not installed: make setup")
-    environment = dict(os.environ)
-    command = qemu_command(build, environment)
-    if arguments.debug:
-        command += gdb_arguments(lab, environment)
-    say("To leave QEMU: Ctrl-A, then X. (Ctrl-A, then C: its monitor, and back.)")
-    try:
-        status = attend(command, build / "kernel.elf")
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:
-        return 1
-    code, words = verdict(status, build / "qemu.log", lab)
+        raise Refusal(f"{QEMU} is not installed: make setup")
+    # Two runs of one lab may go on at a time.
+    with tempfile.TemporaryDirectory(dir=build, prefix="run-") as own:
+        return run(lab, build, Path(own), arguments.debug)
+
+
+def run(lab: str, build: Path, own: Path, debug: bool) -> int:
+    """Boot the disc, and say what came of it."""
+    typed = os.isatty(0)
+    machine = qemu_command(build, own, os.environ, typed)
+    if debug:
+        machine += gdb_arguments(lab, os.environ)
+    say("To leave QEMU: Ctrl-A, then X. (Ctrl-A, then C: its monitor, and back.)" if typed
+        else "To leave QEMU: Ctrl-C.")
+    awake = FIRST_WORD if is_on(os.environ, "UEFI") else b""
+    status = attend(machine, build / "kernel.elf", awake)
+    code, words = verdict(status, own / "qemu.log", lab)
     if words:
         say(words)
     return code
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.run("make run", main)

@@ -18,12 +18,12 @@ import json
 import os
 import re
 import shutil
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools import tree
+from tools import command, tree
+from tools.command import Refusal
 from tools.tree import ROOT
 
 Keep = Callable[[str], bool]
@@ -42,8 +42,8 @@ MARKER_LIKE = re.compile(r"[{}] ?solution\b")
 EXERCISE = re.compile(r"\bExercise (\d+\.\d+) \(")
 
 
-class StarterError(Exception):
-    """Something that a person must repair first; says where."""
+class StarterError(Refusal):
+    """Something in the reference that a person must repair first; says where."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +112,7 @@ def make_tree(source: Path, destination: Path, lab: int, keep: Keep = lambda exe
 
     Everything is read and cut before anything is written, so an error leaves nothing behind.
     """
+    tree.refuse_lost_links(source)
     inside = destination.resolve()
     chosen = [path for path in tree.files(source)
               if belongs(path, lab) and inside not in (source.resolve() / path).parents]
@@ -193,13 +194,13 @@ def fingerprint(path: Path) -> str:
 
 def somebodys_work(destination: Path) -> list[str]:
     """What would be lost if the directory were made anew: files that this tool did not write,
-    and those that were changed since."""
-    if destination.is_file():
-        return [destination.name]
+    and those that were changed since. In a directory that it did not make it looks no further."""
+    if not destination.is_dir():
+        return [destination.name] if os.path.lexists(destination) else []
     try:
         manifest = json.loads((destination / MANIFEST).read_text())
-    except (OSError, ValueError):
-        manifest = {}
+    except (FileNotFoundError, ValueError):
+        return sorted(path.name for path in destination.iterdir())
     found = [path for path in destination.rglob("*") if tree.is_file(path)]
     names = {path.relative_to(destination).as_posix(): path for path in found}
     return sorted(name for name, path in names.items()
@@ -222,26 +223,21 @@ def main() -> int:
     out: Path = arguments.out
     work = somebodys_work(out)
     if work:
-        print(f"make starter: {out} is not as make starter left it, and nobody's work shall be "
-              "lost. These would be:", *work[:5], *(["..."] if len(work) > 5 else []),
-              "Choose another directory (OUT=), or remove this one.", sep="\n    ",
-              file=sys.stderr)
-        return 1
+        raise Refusal("\n    ".join([
+            f"{out} is not as make starter left it, and nobody's work shall be lost. "
+            "These would be:", *work[:5], *(["..."] if len(work) > 5 else []),
+            "Choose another directory (OUT=), or remove this one."]))
 
     def keep(exercise: str) -> bool:
         return arguments.fresh and not exercise.startswith(f"{arguments.lab}.")
 
-    try:
-        tree.lab_directory(ROOT, arguments.lab)
-        clear(out)
-        make_tree(ROOT, out, arguments.lab, keep)
-    except (StarterError, LookupError, OSError) as error:
-        print(f"make starter: {error}", file=sys.stderr)
-        return 1
+    tree.lab_directory(ROOT, arguments.lab)
+    clear(out)
+    make_tree(ROOT, out, arguments.lab, keep)
     solved = " (earlier labs are solved)" if arguments.fresh and arguments.lab > 1 else ""
     print(f"{out}: labs 1 to {arguments.lab}{solved}. There: make setup grade LAB={arguments.lab}")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.run("make starter", main)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import pty
+import re
+import socket
 import subprocess
 import sys
 import termios
@@ -15,6 +17,7 @@ import pytest
 
 from grade import toolchain
 from tools import console, run
+from tools.command import Refusal
 from tools.console import Annotator
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -151,29 +154,120 @@ def test_exit_statuses_mean_something(status: int, log: str, code: int, words: s
 
 
 def test_the_machine_is_as_asked(tmp_path: Path) -> None:
-    command = run.qemu_command(tmp_path, {"MEM": "1G", "QEMU_ARGS": "-d 'int,cpu_reset'"})
-    assert command[command.index("-m") + 1] == "1G"
-    assert command[-2:] == ["-d", "int,cpu_reset"]
-    assert "pflash" not in " ".join(command)
+    machine = run.qemu_command(tmp_path, tmp_path, {"MEM": "1G", "QEMU_ARGS": "-d 'int,cpu_reset'"},
+                               typed=True)
+    assert machine[machine.index("-m") + 1] == "1G"
+    assert machine[-2:] == ["-d", "int,cpu_reset"]
+    assert "pflash" not in " ".join(machine)
+
+
+@pytest.mark.parametrize(("environment", "complaint"), [
+    ({"MEM": "1M"}, "MEM=1M is not enough: GRUB needs 4M"),
+    ({"MEM": "3000k"}, "MEM=3000k is not enough"),
+    ({"MEM": "63", "UEFI": "1"}, "MEM=63 is not enough: UEFI firmware needs 64M"),
+    ({"MEM": "nonsense"}, "MEM=nonsense is no size"),
+    ({"MEM": "-1M"}, "MEM=-1M is no size"),
+    ({"MEM": "128M,slots=2"}, "is no size"),
+    ({"UEFI": "yes"}, "UEFI=yes is neither 1 nor 0"),
+    ({"QEMU_ARGS": "'"}, "QEMU_ARGS=' cannot be cut into words"),
+])
+def test_a_machine_that_cannot_be_is_refused(environment: dict[str, str], complaint: str,
+                                             tmp_path: Path) -> None:
+    with pytest.raises(Refusal, match=complaint):
+        run.qemu_command(tmp_path, tmp_path, environment, typed=True)
 
 
 def test_uefi_variables_are_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = tmp_path / "Doe,Jane"
+    own.mkdir()
     (tmp_path / "code").write_text("code")
     (tmp_path / "variables").write_text("variables")
     monkeypatch.setattr(run, "FIRMWARE", [("/no/such", "/no/such"),
                                           (str(tmp_path / "code"), str(tmp_path / "variables"))])
-    command = run.qemu_command(tmp_path, {"UEFI": "1"})
-    assert f"if=pflash,unit=1,format=raw,file={tmp_path}/uefi-variables.fd" in command
-    assert (tmp_path / "uefi-variables.fd").read_text() == "variables"
+    command = run.qemu_command(tmp_path, own, {"UEFI": "1"}, typed=True)
+    assert (f"if=pflash,unit=1,format=raw,file={tmp_path}/Doe,,Jane/uefi-variables.fd"
+            in command), "a comma in a path is doubled"
+    assert (own / "uefi-variables.fd").read_text() == "variables"
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "x", "-1", "1234.", "\u0661"])
+def test_a_port_that_is_none_is_refused(port: str) -> None:
+    with pytest.raises(Refusal, match=f"GDBPORT={re.escape(port)} is no port"):
+        run.gdb_arguments("lab1-boot", {"GDBPORT": port})
 
 
 def test_a_port_in_use_is_named() -> None:
-    import socket
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
-        with pytest.raises(SystemExit) as refusal:
+        with pytest.raises(Refusal, match=f"port {port} cannot be had .*GDBPORT="):
             run.gdb_arguments("lab1-boot", {"GDBPORT": port})
-    assert f"Port {port} cannot be had" in str(refusal.value)
-    assert "GDBPORT=" in str(refusal.value)
+
+
+# A machine that says something, waits, and then tells of all that it was given, up to three Ctrl-D.
+LISTENER = r"""
+import os, sys, time
+os.write(1, sys.argv[1].encode())
+time.sleep(0.2)
+early = not os.get_blocking(0) or bool(__import__("select").select([0], [], [], 0)[0])
+os.write(1, sys.argv[2].encode())
+got = b""
+while got.count(4) < 3:
+    got += os.read(0, 1)
+print("early" if early else "", got.hex())
+"""
+
+
+@pytest.mark.parametrize(("awake", "first", "then", "early"), [
+    (b"", "x", "", True), (b"", "", "x", False),
+    (b"Rung lab", "BdsDxe: starting Boot0001", "Rung lab 1", False),
+    (b"Rung lab", "Rung", " lab 1", False),
+])
+def test_what_is_not_typed_waits_for_the_kernel(awake: bytes, first: str, then: str, early: bool,
+                                                tmp_path: Path) -> None:
+    everything = bytes(byte for byte in range(256) if byte != 4) * 40
+    child = subprocess.run(
+        [sys.executable, "-c", "import sys; from pathlib import Path; from tools.console import "
+         f"attend; sys.exit(attend({[sys.executable, '-c', LISTENER, first, then]!r}, "
+         f"Path('none'), {awake!r}))"],
+        cwd=ROOT, input=everything, capture_output=True, timeout=60)
+    said = child.stdout.decode().removeprefix(first + then).split()
+    assert (said[0] == "early") == early
+    assert bytes.fromhex(said[-1]) == everything + b"\x04\x04\x04"
+    assert child.returncode == 0
+
+
+def redirected(program: str, redirection: str) -> subprocess.CompletedProcess[str]:
+    """Run Python as a shell does that redirects its input and output."""
+    script = f'exec {sys.executable} -c "$1" {redirection}'
+    return subprocess.run(["sh", "-c", script, "sh", program], cwd=ROOT, stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.parametrize("redirection", ["< /dev/null", "<&-"])
+def test_no_input_is_the_end_of_the_input(redirection: str) -> None:
+    listener = [sys.executable, "-c", LISTENER, "x", ""]
+    program = ("from pathlib import Path; from tools import command; from tools.console import "
+               f"attend; command.run('run', lambda: attend({listener!r}, Path('none')))")
+    done = redirected(program, redirection)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith(" 040404\n")
+
+
+@pytest.mark.parametrize("tool", ["run", "diff"])
+@pytest.mark.parametrize(("redirection", "cause"), [
+    ("> /dev/full", "No space left on device"),
+    (">&-", "the standard output is closed"),
+    (">&- 2>&-", ""),
+    ("> /dev/full 2> /dev/full", ""),
+])
+def test_an_output_that_cannot_be_written_ends_in_words(tool: str, redirection: str,
+                                                        cause: str) -> None:
+    work = {"run": "attend(['echo', 'hello'], Path('none'))", "diff": "print('hello') or 0"}[tool]
+    program = ("from pathlib import Path; from tools import command; from tools.console import "
+               f"attend; command.run('make {tool}', lambda: {work})")
+    done = redirected(program, redirection)
+    assert done.returncode == 2
+    assert done.stderr == (f"make {tool}: {done.stderr.partition(': ')[2]}" if cause else "")
+    assert cause in done.stderr and "Traceback" not in done.stderr

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tools import diff
+from tools.command import Refusal
 
 
 def make_diff(monkeypatch: pytest.MonkeyPatch, tree: Path, *arguments: str) -> int:
@@ -84,9 +85,9 @@ def test_a_submission_is_a_tree_or_a_lab(name: str, fake_tree: Path, tmp_path: P
 
 
 def test_a_wrong_path_is_named(fake_tree: Path, monkeypatch: pytest.MonkeyPatch,
-                               capsys: pytest.CaptureFixture[str]) -> None:
-    assert make_diff(monkeypatch, fake_tree, "--lab", "2", "--against", "/no/such") == 1
-    assert capsys.readouterr().err == "make diff: /no/such is no directory\n"
+                               ) -> None:
+    with pytest.raises(Refusal, match="^/no/such is no directory$"):
+        make_diff(monkeypatch, fake_tree, "--lab", "2", "--against", "/no/such")
 
 
 @pytest.mark.parametrize("coloured", [True, False])

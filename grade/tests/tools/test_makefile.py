@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[3]
 @pytest.fixture
 def bare(fake_tree: Path) -> Path:
     """The real Makefile over small labs, where Python appears only once setup has run."""
-    for name in ("Makefile", "tools/authors.mk"):
+    for name in ("Makefile", "common/tree.mk", "common/symbols.awk", "tools/authors.mk"):
         shutil.copy(ROOT / name, fake_tree / name)
     for name in ("lab1-boot", "lab2-paging"):
         (fake_tree / name / "Makefile").write_text("iso kernel:\n\t@echo $@ of $(CURDIR)\n")
@@ -88,6 +88,7 @@ def test_students_get_a_table_of_what_they_have(bare: Path, run: Run) -> None:
 
 
 def test_gdb_says_what_to_do_first(run: Run, bare: Path) -> None:
-    shutil.copy(ROOT / "tools/gdb", bare / "tools/gdb")
+    for name in ("gdb", "cross"):
+        shutil.copy(ROOT / "tools" / name, bare / "tools" / name)
     done = run("make", "gdb", "LAB=1", cwd=bare)
     assert done.returncode != 0 and "make debug LAB=1" in done.stderr

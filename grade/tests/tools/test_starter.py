@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from grade.tests.tools.conftest import ROOT, Run
 from tools import starter, tree
+from tools.command import Refusal
 from tools.starter import StarterError, cut, make_tree
 
 NONE, ALL = (lambda exercise: False), (lambda exercise: True)
@@ -124,24 +126,37 @@ def test_an_untouched_starter_is_made_anew(fake_tree: Path, tmp_path: Path,
 
 @pytest.mark.parametrize("name", ["lab1-boot/serial.c", "lab1-boot/mine.c", "notes/todo"])
 def test_a_student_s_work_is_never_lost(fake_tree: Path, tmp_path: Path, name: str,
-                                        monkeypatch: pytest.MonkeyPatch,
-                                        capsys: pytest.CaptureFixture[str]) -> None:
+                                        monkeypatch: pytest.MonkeyPatch) -> None:
     out = tmp_path / "out"
     assert make_starter(monkeypatch, fake_tree, "--lab", "2", "--out", str(out)) == 0
     (out / name).parent.mkdir(exist_ok=True)
     (out / name).write_text("my work")
-    assert make_starter(monkeypatch, fake_tree, "--lab", "2", "--out", str(out)) == 1
+    with pytest.raises(Refusal, match=name):
+        make_starter(monkeypatch, fake_tree, "--lab", "2", "--out", str(out))
     assert (out / name).read_text() == "my work"
-    assert name in capsys.readouterr().err
 
 
 def test_a_directory_that_is_somebody_else_s_is_refused(
         fake_tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = tmp_path / "home"
-    out.mkdir()
-    (out / "letter").write_text("dear")
-    assert make_starter(monkeypatch, fake_tree, "--lab", "1", "--out", str(out)) == 1
-    assert [path.name for path in out.iterdir()] == ["letter"]
+    (out / "letters").mkdir(parents=True)
+    for place in (out, fake_tree, out / "../home", Path("/")):
+        before = sorted(place.iterdir())
+        with pytest.raises(Refusal, match="nobody's work"):
+            make_starter(monkeypatch, fake_tree, "--lab", "1", "--out", str(place))
+        assert sorted(place.iterdir()) == before
+
+
+def test_symlinks_that_became_text_are_not_handed_out(fake_tree: Path, tmp_path: Path) -> None:
+    """As a ZIP without symlinks, or git for Windows, leaves them."""
+    for path in (fake_tree / "lab2-paging").iterdir():
+        if path.is_symlink():
+            target = os.readlink(path)
+            path.unlink()
+            path.write_text(target)
+    with pytest.raises(Refusal, match=r"lab2-paging/boot.asm is text here .*\(one of 2\)"):
+        make_tree(fake_tree, tmp_path / "out", 2)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_starter_inside_the_tree_is_no_part_of_it(fake_tree: Path) -> None:
