@@ -12,7 +12,7 @@
 #include "window.h"
 
 #define LINE_LIMIT 256
-#define ARGUMENT_LIMIT 16
+#define ARGUMENT_LIMIT (LINE_LIMIT / 2) /* a line holds no more words */
 
 extern const char embedded_program[], embedded_program_end[]; /* embedded.asm */
 
@@ -61,14 +61,17 @@ void programs_run(void)
     static const char *const envp[] = {NULL};
 
     struct program program = choose_program();
-    memcpy(line, program.line, strnlen(program.line, LINE_LIMIT - 1));
+    size_t length = strnlen(program.line, LINE_LIMIT);
+    memcpy(line, program.line, length < LINE_LIMIT ? length : LINE_LIMIT - 1);
     split(line, argv);
     if (argv[0] == NULL)
         argv[0] = "program";
 
     frames_before = frames_free();
     const struct arguments arguments = {argv, envp};
-    error_t error = process_create(&process, argv[0], program.file, program.size, &arguments);
+    error_t error = ERROR_ARGUMENTS;
+    if (length < LINE_LIMIT)
+        error = process_create(&process, argv[0], program.file, program.size, &arguments);
     if (error != OK) {
         kprintf("process %s: cannot be started: %s\n", argv[0], error_words(error));
         kprintf("frames: %lu free before, %lu after\n", frames_before, frames_free());

@@ -13,6 +13,7 @@
 #define DATA_READY 0x01
 #define BACKSPACE '\b'
 #define DELETE 0x7f
+#define END_OF_INPUT 4 /* what Ctrl-D sends */
 
 static char read_character(void)
 {
@@ -21,24 +22,34 @@ static char read_character(void)
     return (char)inb(COM1);
 }
 
-/* Read a line, with what is typed shown, and backspace. */
-static void read_line(char line[LINE_LIMIT])
+/*
+ * Read a line, with what is typed shown, and backspace; false at the end of the input. Nothing of a
+ * line that is too long counts: half a command is another command.
+ */
+static bool read_line(char line[LINE_LIMIT])
 {
     size_t length = 0;
     for (;;) {
         char c = read_character();
+        if (c == END_OF_INPUT) {
+            kprintf("\n");
+            return false;
+        }
         if (c == '\r' || c == '\n')
             break;
         if ((c == BACKSPACE || c == DELETE) && length > 0) {
             length--;
             kprintf("\b \b");
-        } else if (c >= ' ' && c < DELETE && length < LINE_LIMIT - 1) {
-            line[length++] = c;
+        } else if (c >= ' ' && c < DELETE) {
+            if (length < LINE_LIMIT - 1)
+                line[length] = c;
+            length++;
             serial_putc(c);
         }
     }
-    line[length] = '\0';
-    kprintf("\n");
+    line[length < LINE_LIMIT ? length : 0] = '\0';
+    kprintf(length < LINE_LIMIT ? "\n" : "\nthis line is too long\n");
+    return true;
 }
 
 /* Is the first word of the line this one? Then *rest is what follows its blanks. */
@@ -125,7 +136,8 @@ void monitor(void)
     kprintf("Rung's monitor. `help` lists its commands.\n");
     for (;;) {
         kprintf("> ");
-        read_line(line);
+        if (!read_line(line))
+            return;
         if (is_command(line, "help", &rest))
             kprintf("  programs          what there is to run\n"
                     "  run NAME [WORDS]  run a program\n"

@@ -8,7 +8,7 @@
 #include "window.h"
 
 #define LINE_LIMIT 256
-#define ARGUMENT_LIMIT 16
+#define ARGUMENT_LIMIT (LINE_LIMIT / 2) /* a line holds no more words */
 #define BASELINE_BYTES 49
 
 /* embedded.asm: a list that ends with a name of NULL. */
@@ -91,14 +91,17 @@ int programs_run_one(const struct program *program)
     static const char *const envp[] = {NULL};
     char line[LINE_LIMIT] = {0};
     const char *argv[ARGUMENT_LIMIT + 1];
-    memcpy(line, program->line, strnlen(program->line, LINE_LIMIT - 1));
+    size_t length = strnlen(program->line, LINE_LIMIT);
+    memcpy(line, program->line, length < LINE_LIMIT ? length : LINE_LIMIT - 1);
     split(line, argv);
     if (argv[0] == NULL)
         argv[0] = "program";
 
     struct process *process;
     const struct arguments arguments = {argv, envp};
-    error_t error = process_create(&process, argv[0], program->file, program->size, &arguments);
+    error_t error = ERROR_ARGUMENTS;
+    if (length < LINE_LIMIT)
+        error = process_create(&process, argv[0], program->file, program->size, &arguments);
     if (error != OK) {
         kprintf("process %s: cannot be started: %s\n", argv[0], error_words(error));
         return -1;

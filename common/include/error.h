@@ -51,7 +51,7 @@
     X(ERROR_ELF_ENTRY, "ELF: it starts outside its executable segments")                           \
     X(ERROR_NO_STACK_SLOT, "resource exhausted: kernel stacks")                                    \
     X(ERROR_NO_PAGE_TABLE, "process has no page table")                                            \
-    X(ERROR_ARGUMENTS, "too many arguments for the first stack page")                              \
+    X(ERROR_ARGUMENTS, "too many arguments")                                                       \
     /* processes (lab 5) */                                                                        \
     X(ERROR_NO_PROCESS, "resource exhausted: processes")
 

@@ -2,11 +2,14 @@
 #include "rung.h"
 
 #define LINE 128
-#define WORDS 16
+#define WORDS (LINE / 2) /* a line holds no more */
 
 static char *environment[] = {NULL};
 
-/* Read a line from the terminal, showing what is typed; 0 at the end of the input. */
+/*
+ * Read a line from the terminal, showing what is typed; 0 at the end of the input. Nothing of a line
+ * that is too long counts: half a command is another command.
+ */
 static int read_line(char line[LINE])
 {
     int n = 0;
@@ -19,13 +22,15 @@ static int read_line(char line[LINE])
         if ((c == '\b' || c == 0x7f) && n > 0) {
             n--;
             print("\b \b");
-        } else if (c >= ' ' && c < 0x7f && n < LINE - 1) {
-            line[n++] = c;
+        } else if (c >= ' ' && c < 0x7f) {
+            if (n < LINE - 1)
+                line[n] = c;
+            n++;
             write(1, &c, 1);
         }
     }
-    line[n] = '\0';
-    print("\n");
+    line[n < LINE ? n : 0] = '\0';
+    print(n < LINE ? "\n" : "\nsh: this line is too long\n");
     return 1;
 }
 
