@@ -226,7 +226,7 @@ def check_ticks(gate: Entrance) -> None:
         equal(getattr(after, name), getattr(before, name), f"{name.upper()} after {ticks} ticks")
 
 
-def spin(gate: Entrance, area: bytes, state: dict[str, int]) -> int:
+def spin(gate: Entrance, area: bytes | bytearray, state: dict[str, int]) -> int:
     """Let the program work and look at it from time to time; how often the timer came."""
     m, made = gate.m, gate.made
     first, ticks = m.session.log.total, 0

@@ -71,7 +71,7 @@ MAIN
     path = argv[0];
     const uint64_t in_kernel[] = {(uintptr_t)path, KERNEL, 0};
     attempt_path("no path", 0);
-    attempt_path("empty", (uintptr_t) "");
+    attempt_path("empty", (uintptr_t)nothing);
     attempt_path("a path nowhere", UNMAPPED);
     attempt_path("a path in the kernel", KERNEL);
     attempt_path("a path that is not canonical", NOT_CANONICAL);

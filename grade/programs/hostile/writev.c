@@ -22,10 +22,12 @@ struct piece {
     uint64_t address, length;
 };
 
+static const char first[] = "first\n";
+
 /* Write a good piece and then this one. */
 static void attempt(const char *what, uint64_t address, uint64_t length)
 {
-    struct piece list[] = {{(uintptr_t) "first\n", 6}, {address, length}};
+    struct piece list[] = {{(uintptr_t)first, 6}, {address, length}};
     result(what, system_call(SYS_writev, 1, list, 2));
 }
 
@@ -33,7 +35,7 @@ MAIN
 {
     attempt("then nothing there", UNMAPPED, 10);
     attempt("then the kernel", KERNEL, 10);
-    attempt("then a negative length", (uintptr_t) "oh\n", 1ULL << 63);
+    attempt("then a negative length", (uintptr_t)first, 1ULL << 63);
     result("the list is nowhere", system_call(SYS_writev, 1, UNMAPPED, 1));
     result("the list is the kernel's", system_call(SYS_writev, 1, KERNEL, 1));
     result("no list", system_call(SYS_writev, 1, UNMAPPED, 0));

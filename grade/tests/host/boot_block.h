@@ -99,7 +99,7 @@ HELPER size_t block_map(struct block *block, uint32_t entry_size, size_t count)
 /* The block in memory of exactly `size` bytes, so that ASan sees one byte too far. */
 HELPER void *exact_copy(const void *bytes, size_t size)
 {
-    void *copy = malloc(size);
+    void *copy = room(size);
     memcpy(copy, bytes, size);
     return copy;
 }

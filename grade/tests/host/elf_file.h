@@ -93,7 +93,7 @@ HELPER void file_segment(struct elf_file *file, uint32_t type, uint32_t flags, u
 /* In memory that ends where the file does: ASan watches. */
 HELPER void *exact_file(const struct elf_file *file)
 {
-    void *copy = malloc(file->size);
+    void *copy = room(file->size);
     memcpy(copy, file->bytes, file->size);
     return copy;
 }

@@ -59,7 +59,7 @@ static void use(const void *data, size_t size)
 /* One input, in memory that ends where it ends. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    void *copy = malloc(size);
+    void *copy = room(size);
     memcpy(copy, data, size);
     error_t error = elf_check(copy, size);
     expect(error == OK || (error >= ERROR_ELF_TRUNCATED && error <= ERROR_ELF_ENTRY));

@@ -67,6 +67,20 @@ HELPER __attribute__((format(printf, 3, 4), noreturn)) void fail(const char *fil
             fail(__FILE__, __LINE__, "%s is \"%s\", not \"%s\"", #seen, seen_, expected_);         \
     } while (0)
 
+/* ---- Memory, just as much as was asked for, so that the sanitizer sees the byte behind it. */
+
+HELPER void *room(size_t size)
+{
+    void *memory = malloc(size);
+    expect(memory != NULL);
+    return memory;
+}
+
+HELPER void *zeroed_room(size_t size)
+{
+    return memset(room(size), 0, size);
+}
+
 /* ---- Random numbers (xorshift64*, Vigna 2016). */
 
 static uint64_t rng_state = 0x9e3779b97f4a7c15;
@@ -104,10 +118,7 @@ struct test {
     void (*run)(void);
 };
 
-#define TEST(function)                                                                             \
-    {                                                                                              \
-#function, function                                                                        \
-    }
+#define TEST(function) ((struct test){#function, function})
 
 HELPER bool passes(const struct test *test)
 {

@@ -13,10 +13,10 @@ struct pair {
 
 static struct pair new_pair(uint64_t limit)
 {
-    struct pair pair = {.limit = limit, .memory = malloc(bitset_bytes(limit))};
+    struct pair pair = {.limit = limit, .memory = room(bitset_bytes(limit))};
     memset(pair.memory, 0xa5, bitset_bytes(limit));
     bitset_init(&pair.set, pair.memory, limit);
-    pair.model = calloc(limit + 1, 1);
+    pair.model = zeroed_room(limit + 1);
     return pair;
 }
 
@@ -220,8 +220,8 @@ static void copies(void)
         for (int step = 0; step < 50; step++)
             random_step(&pair);
         struct pair copy = pair;
-        copy.memory = malloc(bitset_bytes(limits[i]));
-        copy.model = malloc(limits[i] + 1);
+        copy.memory = room(bitset_bytes(limits[i]));
+        copy.model = room(limits[i] + 1);
         memcpy(copy.model, pair.model, limits[i] + 1);
         bitset_copy(&copy.set, copy.memory, &pair.set);
         expect_members(&copy);
@@ -237,7 +237,7 @@ static void five_levels(void)
 {
     static const uint64_t members[] = {0, 63, 64, 4095, 4096, 262143, 262144, 1 << 23, 1 << 24};
     uint64_t limit = (1 << 24) + 1, member;
-    void *memory = malloc(bitset_bytes(limit));
+    void *memory = room(bitset_bytes(limit));
     struct bitset set;
     bitset_init(&set, memory, limit);
     expect(!bitset_next(&set, 0, &member));

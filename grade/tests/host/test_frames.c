@@ -148,7 +148,7 @@ void *phys_to_virt(paddr_t address)
         tables = here;
     }
     free(tables_memory);
-    tables_memory = malloc(tables_size());
+    tables_memory = room(tables_size());
     memset(tables_memory, 0xa5, tables_size());
     return tables_memory;
 }
@@ -161,7 +161,7 @@ static uint64_t frame_count;
 static void model_frames(void)
 {
     free(frames);
-    frames = malloc((model_limit() + 1) * sizeof(*frames));
+    frames = room((model_limit() + 1) * sizeof(*frames));
     frame_count = 0;
     for (uint64_t frame = 0; frame < model_limit(); frame++)
         if (may_give_away(frame))
@@ -390,7 +390,7 @@ static void sixty_four_gigabytes(void)
     expected -= (0x124000 - MIB) / PAGE_SIZE + (tables_end - tables.start) / PAGE_SIZE;
     expect_equal(frames_total(), expected);
 
-    paddr_t run, frame;
+    paddr_t run, frame = {0};
     expect_equal(frame_alloc_run((3 * GIB - 0x20000 - tables_end) / PAGE_SIZE, &run), OK);
     expect_equal(run.raw, tables_end);
     expect_equal(frame_alloc_run(64 * MIB / PAGE_SIZE - 4, &run), OK);
@@ -474,7 +474,7 @@ static void random_calls(void)
     regions[0].length = 2 * MIB;
     expect_as_model();
     uint64_t limit = model_limit();
-    uint8_t *is_free = calloc(limit, 1);
+    uint8_t *is_free = zeroed_room(limit);
     for (uint64_t i = 0; i < frame_count; i++)
         is_free[frames[i]] = 1;
     for (int i = 0; i < 20000; i++) {

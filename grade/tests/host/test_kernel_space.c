@@ -68,7 +68,8 @@ void write_cr3(uint64_t value)
 
 struct real_cpuid cpuid(uint32_t leaf, uint32_t subleaf)
 {
-    (void)leaf, (void)subleaf;
+    (void)leaf;
+    (void)subleaf;
     return (struct real_cpuid){.edx = has_1gb_pages ? 1U << 26 : 0};
 }
 

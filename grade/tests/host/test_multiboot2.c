@@ -23,16 +23,18 @@ static error_t check(void)
         block_end(&block);                                                                         \
     } while (0)
 
+static void no_tag(void) {}
+
 static void smallest(void)
 {
-    WITH_TAG((void)0);
+    WITH_TAG(no_tag());
     expect_equal(check(), OK);
 }
 
 static void alignment(void)
 {
-    WITH_TAG((void)0);
-    char *memory = malloc(block.size + 8);
+    WITH_TAG(no_tag());
+    char *memory = room(block.size + 8);
     for (size_t offset = 0; offset < 8; offset++) {
         attempt("offset %zu", offset);
         memcpy(memory + offset, block.bytes, block.size);
@@ -63,7 +65,7 @@ static void total_size(void)
 static void limit_without_room_for_the_size(void)
 {
     for (size_t limit = 0; limit < 8; limit++) {
-        void *nothing = malloc(limit);
+        void *nothing = room(limit);
         memset(nothing, 0, limit);
         expect_equal(multiboot2_check(nothing, limit), ERROR_BOOT_INFO_SIZE);
         free(nothing);
@@ -118,7 +120,7 @@ static void tag_sizes(void)
         }
     for (size_t more = 0; more < 3; more++) {
         attempt("end tag that is %zu bytes too long", more);
-        WITH_TAG((void)0);
+        WITH_TAG(no_tag());
         put_u32(&block, block.size - 4, 8 + more);
         expect_equal(check(), more == 0 ? OK : ERROR_BOOT_INFO_TAG);
     }
@@ -303,7 +305,7 @@ static void modules_among_strangers(void)
 
 static void what_lies_behind_the_end_is_not_found(void)
 {
-    WITH_TAG((void)0);
+    WITH_TAG(no_tag());
     block_text(&block, 1, "too late");
     block_end(&block);
     struct multiboot2_info *info = checked();

@@ -292,7 +292,7 @@ static bool allocated_before[FAKE_FRAMES];
 static void remember_memory(void)
 {
     if (before == NULL)
-        before = malloc(FAKE_BYTES);
+        before = room(FAKE_BYTES);
     memcpy(allocated_before, allocated, sizeof(allocated));
     for (unsigned i = 0; i < FAKE_FRAMES; i++)
         if (allocated[i])

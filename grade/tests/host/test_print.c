@@ -19,7 +19,7 @@ void serial_putc(char c)
 /* Print into exactly `size` bytes, so that ASan sees one too many. */
 static size_t print_exactly(char *result, size_t size, const char *format, va_list args)
 {
-    char *buffer = malloc(size);
+    char *buffer = room(size);
     memset(buffer, '#', size);
     size_t length = kvsnprintf(buffer, size, format, args);
     memcpy(result, buffer, size);
@@ -120,7 +120,7 @@ static void texts(void)
 static void a_precision_ends_a_text_that_does_not(void)
 {
     for (int length = 0; length < 30; length++) {
-        char *endless = malloc((size_t)length);
+        char *endless = room((size_t)length);
         memset(endless, 'e', (size_t)length);
         same("%.*s", length, endless);
         free(endless);

@@ -58,7 +58,7 @@ static void expect_words(uint64_t vector, uint64_t error, const char *words)
     expect_text(text, words);
     for (size_t size = 1; size < strlen(words);
          size++) { /* and never more than there is room for */
-        char *exact = malloc(size);
+        char *exact = room(size);
         describe_error(exact, size, vector, error);
         expect(strncmp(exact, words, size - 1) == 0 && exact[size - 1] == '\0');
         free(exact);

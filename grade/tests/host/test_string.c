@@ -95,7 +95,7 @@ static int sign(int number)
 static char *exact_text(size_t length, bool ends)
 {
     static const char letters[] = {'a', 'b', '\x7f', '\x80', '\xff'};
-    char *text = malloc(length + ends);
+    char *text = room(length + ends);
     for (size_t i = 0; i < length; i++)
         text[i] = PICK(letters);
     if (ends)
@@ -147,7 +147,7 @@ static void comparisons(void)
 static void strncmp_reads_no_further_than_its_limit(void)
 {
     for (size_t length = 0; length < 20; length++) {
-        char *a = exact_text(length, false), *b = malloc(length);
+        char *a = exact_text(length, false), *b = room(length);
         libc_memcpy(b, a, length);
         expect_equal(strncmp(a, b, length), 0);
         free(a);

@@ -38,10 +38,12 @@ def test_a_label_of_assembly_is_at_its_instruction(lab: int) -> None:
     compared = 0
     with kernel.open("rb") as file:
         elf = ELFFile(file)
-        symbols = {symbol.name: symbol["st_value"]
-                   for symbol in elf.get_section_by_name(".symtab").iter_symbols()}
+        table = elf.get_section_by_name(".symtab")
+        assert table
+        symbols = {symbol.name: symbol["st_value"] for symbol in table.iter_symbols()}
         for unit in elf.get_dwarf_info().iter_CUs():
             program = elf.get_dwarf_info().line_program_for_CU(unit)
+            assert program
             source = ROOT / program["file_entry"][0].name.decode()
             if source.suffix != ".asm":
                 continue

@@ -1,5 +1,5 @@
-"""Hosts that are not x86-64: there the programs for x86-64 code have a prefix, and plain gcc, ld and
-the like make and read other code, or are not there at all."""
+"""Hosts that are not x86-64: there the programs for x86-64 code have a prefix, and plain gcc, ld
+and the like make and read other code, or are not there at all."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PREFIX = "x86_64-linux-gnu-"
 
 # Whatever knows one machine only. (as is kept: Debian's own gcc looks for it under this name.)
 PLAIN = ("gcc", "cc", "c99", "cpp", "clang", "ld", "ld.bfd", "ld.gold", "nm", "objcopy", "objdump",
-         "addr2line", "readelf", "strip", "ar", "ranlib", "size", "strings", "elfedit", "llvm-addr2line")
+         "addr2line", "llvm-addr2line", "readelf", "strip", "ar", "ranlib", "size", "strings")
 
 on_x86 = pytest.mark.skipif(platform.machine() != "x86_64", reason="every test runs so here")
 

@@ -128,7 +128,7 @@ def test_another_machine_has_its_own_names(machine: str, run: Run, fake_path: Fa
         assert "add-architecture" not in done.stdout
     else:
         # gcc is for programs of this machine's own, and comes with the authors' part.
-        assert said[0] == "setup: 3 packages are missing: gcc-x86-64-linux-gnu grub-pc-bin:amd64 gcc"
+        assert said[0].endswith(": gcc-x86-64-linux-gnu grub-pc-bin:amd64 gcc")
         told = "setup: So that apt-get knows of these: dpkg --add-architecture amd64"
         assert said.index(told) < said.index("dpkg --add-architecture amd64")
         assert said.index("dpkg --add-architecture amd64") < [
@@ -278,7 +278,8 @@ def test_what_python_caches_lies_in_build(run: Run) -> None:
 
 def test_the_container_uses_the_same_list() -> None:
     dockerfile = (ROOT / ".devcontainer/Dockerfile").read_text()
-    assert "tools/packages tools/setup tools/cross" in dockerfile and "apt-get install" not in dockerfile
+    assert "tools/packages tools/setup tools/cross" in dockerfile
+    assert "apt-get install" not in dockerfile
 
 
 def test_tools_are_executable() -> None:
