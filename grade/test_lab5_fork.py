@@ -171,8 +171,7 @@ def test_refused(lab: Lab) -> None:
     with family(lab) as f:
         f.begin()
         forking.skip_user_state(f)
-        f.into_kernel()
-        frames = forking.fork_without_memory(f)
+        frames = forking.fork_without_memory(f, f.into_kernel(rflags=2))
         expect(frames > 8, f"process_fork takes {frames - 1} frames", "a stack and tables")
         forking.check_numbers(f)
     with family(lab, memory=128) as f:

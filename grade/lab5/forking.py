@@ -13,7 +13,7 @@ from grade.machine import MemoryArea, Registers
 from grade.machine.paging import NO_EXECUTE, WRITABLE
 from grade.machine.state import (AC, DF, ID, IF, IOPL, NT, NUMBERS, PAGE, USER_END, State, compare,
                                  random_flags, user_base)
-from grade.outcome import equal, expect
+from grade.outcome import Failure, Outcome, equal, expect
 from grade.programs.image import assemble
 
 REGISTERS = ("rip", "rsp", "rflags", "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp",
@@ -81,6 +81,14 @@ def take_up_stack(family: Family, by: str, before: Registers, child: Process) ->
             f"what forked_child_starts finds at RSP (fork by {by})", "struct fork_child_registers")
 
 
+def check_ready(family: Family, by: str, before: Registers, child: Process) -> None:
+    """The child waits for its turn: the registers of its parent's system call lie on its stack."""
+    check_layout(family, child)
+    place = child.get("switch_rsp") + SAVED + 8
+    compare(read_registers(family, place), after_fork(before, by),
+            "the registers on the kernel stack of a new child", HINT)
+
+
 def grow_heap(family: Family) -> None:
     """What brk does: some pages more, and the end somewhere in the last of them. We stand in the
     kernel."""
@@ -142,11 +150,11 @@ def skip_user_state(family: Family) -> None:
     family.m.poke_code(family.m.sym("save_user_state"), b"\xc3")
 
 
-def fork_without_memory(family: Family) -> int:
-    """Let each frame_alloc of process_fork fail, one after the other: how many there are. We stand
-    in the kernel."""
+def fork_without_memory(family: Family, before: Registers) -> int:
+    """Let each frame_alloc of process_fork fail, one after the other, until one works: how many
+    there are. We stand in the kernel, in a SYSCALL made with the registers `before`."""
     m, failing = family.m, Failing(family.m)
-    free, before = family.count_free(), all_processes(m)
+    free, processes = family.count_free(), all_processes(m)
     alive = m.call("processes_alive")
     for n in range(1, 200):
         failing.left = n
@@ -156,18 +164,21 @@ def fork_without_memory(family: Family) -> int:
         failing.left = 0
         if not tried:
             equal(error, "OK", "the error of process_fork")
-            m.call("address_space_destroy", Process(m, m.u64(place)).root)
-            m.call("process_free", m.u64(place))
+            child = Process(m, m.u64(place))
+            check_ready(family, "syscall", before, child)
+            m.call("address_space_destroy", child.root)
+            m.call("process_free", child.address)
             equal(family.count_free(), free, "the number of free frames when the child has been "
                   "given back")
             return n
         when = f"when frame_alloc number {n} of process_fork fails"
         equal(error, "ERROR_NO_FRAMES", f"the error of process_fork {when}")
         equal(family.free(), free, f"frames_free() {when}", "everything is given back then")
-        equal([str(each) for each in all_processes(m)], [str(each) for each in before],
+        equal([str(each) for each in all_processes(m)], [str(each) for each in processes],
               f"the process table {when}")
         equal(m.call("processes_alive"), alive, f"processes_alive() {when}")
-    raise AssertionError("process_fork takes more than 200 frames")
+    raise Failure(Outcome.WRONG, "process_fork takes more than 200 frames, of a small program",
+                  "some tables, and a kernel stack")
 
 
 def check_early(lab: Lab) -> None:

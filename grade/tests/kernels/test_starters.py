@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from grade.results import LabResult
 from grade.tests.kernels.grading import LABS, grade, lost, promised_points, remember, worker
 from grade.tests.tools.test_starter import MESSAGE
 from tools.starter import make_tree
+from tools.tree import SOURCES
 
+NOT_WRITTEN_LINE = re.compile(r"^[ \t]*NOT_WRITTEN\b.*\n", re.MULTILINE)
 WAYS = [(lab, solved) for lab in LABS for solved in range(len(promised_points(lab)) + 1)]
 
 
@@ -56,6 +59,21 @@ def the_chapter_quotes_it(result: LabResult, lab: int) -> None:
     chapter = (lab_directory(ROOT, lab) / "README.md").read_text()
     message = MESSAGE.search(chapter)
     assert message and " ".join(message[0].split()) in {each.seen for each in result.checks}
+
+
+@pytest.mark.parametrize("lab", LABS)
+def test_deleted_lines_score_nothing(lab: int, request: pytest.FixtureRequest) -> None:
+    """Whoever deletes the lines that say «not written yet» has functions that do nothing. Nothing
+    that was to be seen is seen then, and no check passes because there was nothing to look at."""
+    tree = worker("starters") / f"lab{lab}-deleted"
+    make_tree(ROOT, tree, lab, lambda each: not each.startswith(f"{lab}."))
+    for file in lab_directory(tree, lab).iterdir():
+        if file.suffix in SOURCES and not file.is_symlink():
+            file.write_text(NOT_WRITTEN_LINE.sub("", file.read_text()))
+    result = grade(tree, lab, f"{worker('starters')}/lab{lab}-deleted-build")
+    remember(request, "starters", f"lab {lab}  the lines deleted  {result.score:3} points")
+    assert not [each.check.id for each in result.checks if each.passed]
+    assert all(each.graded for each in result.checks), lost(result)
 
 
 @pytest.mark.parametrize("lab", LABS)
