@@ -218,7 +218,7 @@ def check_ticks(gate: Entrance) -> None:
     before = m.regs
     state = {**random_registers(gate.rng), "rsp": gate.rng.getrandbits(47)}
     m.set_regs(rflags=before.rflags & IF | FIXED | DF | ID, **state)
-    ticks = spin(gate, area, state)
+    ticks = spin(gate, bytes(area), state)
     expect(ticks >= TICKS, f"{ticks} timer interrupts in ring 3, and then no more",
            f"{TICKS} and more: the timer goes on")
     after = m.regs
@@ -226,7 +226,7 @@ def check_ticks(gate: Entrance) -> None:
         equal(getattr(after, name), getattr(before, name), f"{name.upper()} after {ticks} ticks")
 
 
-def spin(gate: Entrance, area: bytes | bytearray, state: dict[str, int]) -> int:
+def spin(gate: Entrance, area: bytes, state: dict[str, int]) -> int:
     """Let the program work and look at it from time to time; how often the timer came."""
     m, made = gate.m, gate.made
     first, ticks = m.session.log.total, 0

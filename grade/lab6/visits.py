@@ -198,7 +198,7 @@ class Tour:
 def check_switches(processor: Processor) -> None:
     """No way in or out has cost the TLB."""
     for way, name in (((RING3, KERNEL), "in"), ((KERNEL, RING3), "out")):
-        flushes, keeps = (processor.switches[(*way, keep)] for keep in (False, True))
+        flushes, keeps = (processor.switches[way + (keep,)] for keep in (False, True))
         expect(keeps > 0 and flushes == 0, f"on the way {name}, CR3 was loaded {flushes} times "
                f"without bit 63, and {keeps} times with it", "with it, always: else the TLB is "
                "flushed, and PCIDs are good for nothing (percpu.cr3_switch)")

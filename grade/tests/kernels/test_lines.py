@@ -6,6 +6,7 @@ import re
 
 import pytest
 from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import SymbolTableSection
 
 from grade.build import ROOT, build
 from grade.catalog import lab_directory
@@ -39,7 +40,7 @@ def test_a_label_of_assembly_is_at_its_instruction(lab: int) -> None:
     with kernel.open("rb") as file:
         elf = ELFFile(file)
         table = elf.get_section_by_name(".symtab")
-        assert table
+        assert isinstance(table, SymbolTableSection)
         symbols = {symbol.name: symbol["st_value"] for symbol in table.iter_symbols()}
         for unit in elf.get_dwarf_info().iter_CUs():
             program = elf.get_dwarf_info().line_program_for_CU(unit)
