@@ -16,6 +16,7 @@ A bug is a file grade/bugs/NAME.patch: a header, an empty line, its story, and t
 Caught-by names the checks that must fail; Says (may stand several times) what their report must
 contain. To write a new one: `tools/python -m tools.bug --copy NAME` copies the tree to
 build/bugs/NAME, and after editing there `tools/python -m tools.bug --write NAME` makes the file.
+After a change of the kernel `--rebase COMMIT` carries all of them over (tools/rebase.py).
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,14 +106,33 @@ def copy_tree(destination: Path, source: Path = ROOT) -> None:
 def bug_tree(bug: Bug, destination: Path, source: Path = ROOT) -> None:
     """Make a copy of the reference with the bug in it."""
     copy_tree(destination, source)
+    try:
+        put_in(bug.change, destination)
+    except BugError as error:
+        raise BugError(f"The change of bug {bug.name} no longer fits the reference. {error}") \
+            from None
+
+
+def put_in(change: str, copy: Path) -> None:
+    """Make a change to a copy of the tree: exactly, though perhaps some lines farther down."""
     done = subprocess.run(
         ["patch", "-p1", "--batch", "--forward", "--fuzz=0", "--no-backup-if-mismatch",
          "--reject-file=-"],
-        cwd=destination, input=bug.change, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        cwd=copy, input=change, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if done.returncode != 0:
-        raise BugError(f"The change of bug {bug.name} no longer fits the reference. patch says:\n"
-                       + done.stdout.rstrip())
+        raise BugError(f"patch says:\n{done.stdout.rstrip()}")
+
+
+def difference(before: Path, after: Path, names: Iterable[str]) -> str:
+    """The change from one tree to another, in the form of a bug's file: of files, or of whole
+    directories."""
+    change = ""
+    for name in sorted(set(names)):
+        change += subprocess.run(
+            ["diff", "-ruN", "--no-dereference", before / name, after / name],
+            text=True, stdout=subprocess.PIPE).stdout
+    change = change.replace(f"{after}/", "b/").replace(f"{before}/", "a/")
+    return re.sub(r"^diff .*\n|(?<=\S)\t\d{4}-.*$", "", change, flags=re.MULTILINE)
 
 
 def listing(bugs: list[Bug]) -> str:
@@ -149,13 +170,7 @@ def demonstrate(bug: Bug) -> int:
 def write_bug(name: str) -> int:
     """Make a bug's file from the edited copy; its header is for a person to fill in."""
     copy = COPIES / name
-    change = ""
-    for directory in sorted(path.name for path in copy.iterdir()):
-        change += subprocess.run(
-            ["diff", "-ruN", "--no-dereference", ROOT / directory, copy / directory],
-            text=True, stdout=subprocess.PIPE).stdout
-    change = change.replace(f"{copy}/", "b/").replace(f"{ROOT}/", "a/")
-    change = re.sub(r"^diff .*\n|(?<=\S)\t\d{4}-.*$", "", change, flags=re.MULTILINE)
+    change = difference(ROOT, copy, (path.name for path in copy.iterdir()))
     if not change:
         raise BugError(f"build/bugs/{name} does not differ from the reference")
     target = BUGS / f"{name}.patch"
@@ -171,7 +186,12 @@ def main() -> int:
     parser.add_argument("name", nargs="?", help="a bug; without it, the list of all")
     parser.add_argument("--copy", action="store_true", help="copy the tree to build/bugs/NAME")
     parser.add_argument("--write", action="store_true", help="make NAME's file from that copy")
+    parser.add_argument("--rebase", metavar="OLD_COMMIT",
+                        help="carry all bugs over from the kernel as it was there")
     arguments = parser.parse_args()
+    if arguments.rebase:
+        from tools.rebase import rebase
+        return rebase(arguments.rebase)
     if arguments.name and arguments.copy:
         copy_tree(COPIES / arguments.name)
         print(f"{COPIES / arguments.name}: edit it, then: --write {arguments.name}")
