@@ -2,8 +2,8 @@
 
 For each release a root is made with debootstrap (or found, if there is one from last time: ROOTS=
 is the directory of roots), the committed tree is cloned into it, and a newcomer's first commands
-are typed there: on the bare system, after `make setup`, and at the end `make setup check`. Only what
-installs runs as root, the rest as a plain user. A log is kept of each release, and a table is
+are typed there: on the bare system, after `make setup`, and at the end `make setup check`. Only
+what installs runs as root, the rest as a plain user. A log is kept of each release, and a table is
 printed; the same is in build/platforms/results.json.
 
 All that runs in a root has mount and process namespaces of its own: whatever happens, mounts and
