@@ -80,7 +80,11 @@ def make_streams_sure() -> None:
     sys.stderr = sys.stderr or open(2, "w", closefd=False)
     if 1 in closed:
         complain("Cannot grade: there is no output to write the report to")
-        sys.exit(CANNOT)
+        nobody, output = os.pipe()
+        os.close(nobody)
+        os.dup2(output, 1)
+        os.close(output)
+        sys.stdout = open(1, "w", closefd=False)  # the first word on it ends the run
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")

@@ -99,5 +99,6 @@ class Course:
         """Run `python3 -m grade` on the tree."""
         done = subprocess.run(self.command(*words), cwd=ROOT, env=self.environment(more),
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True, timeout=60)
+                              stderr=subprocess.STDOUT, text=True, errors="replace",
+                              timeout=60)
         return Run(done.returncode, done.stdout, self.out)
