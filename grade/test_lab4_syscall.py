@@ -380,9 +380,5 @@ def test_arch_prctl_refuses(lab: Lab) -> None:
             "monitor. memory.c uses brk, a deep stack and thread-local storage by arch_prctl")
 def test_monitor(lab: Lab) -> None:
     """A-11, A-13, A-14, A-18: hello, memory and crash, and each of the monitor's commands."""
-    with lab.boot(cmdline="monitor") as m:
-        m.run_to("monitor")
-        m.type("help\nprograms\nrun hello x yy\nrun nobody\nframes\nmap 0xffffffff80100000\n"
-               "regs\nmemory\nexit\n")
-        m.run_to_exit(lab.constants["EXIT_OK"])
-        m.console.expect_in_order([*services.PROGRAMS, *services.MONITOR])
+    with lab.boot(probe=True, cmdline="monitor") as m:
+        services.check_monitor(m, lab.rng, lab.kernel.parent / "user")

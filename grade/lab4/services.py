@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import re
 import struct
+from pathlib import Path
+from random import Random
 from typing import Union
 
 from grade.lab4.copies import HELLO
 from grade.lab4.puppet import Guest
+from grade.machine import Machine
+from grade.machine.frames import count_free
 from grade.machine.state import NUMBERS, PAGE, USER_END, WINDOW, user_base
 from grade.outcome import equal, expect
+from grade.programs.seen import Seen
 
 WRITE, BRK, WRITEV, SCHED_YIELD, GETPID, ARCH_PRCTL, CLOCK_GETTIME = 1, 12, 20, 24, 39, 158, 228
 SET_GS, SET_FS, GET_FS, GET_GS = 0x1001, 0x1002, 0x1003, 0x1004
@@ -26,16 +31,39 @@ PROGRAMS: list[Union[str, "re.Pattern[str]"]] = [
     "  the address was ffffffff80101000", "process 4 crash: ended by signal 11",
     re.compile(r"frames: (\d+) free before, \1 after")]
 
-MONITOR: list[Union[str, "re.Pattern[str]"]] = [
-    "> help", re.compile("  programs  .*"), re.compile("  exit  .*"), "> programs",
-    re.compile(r"  hello +\d+ bytes"), re.compile(r"  memory +\d+ bytes"),
-    re.compile(r"  crash +\d+ bytes"), "> run hello x yy", HELLO, "argument: x", "argument: yy",
-    "process 5 hello: exited with status 0", "> run nobody",
-    "there is no program nobody; `programs` lists them", "> frames",
-    re.compile(r"\d+ of \d+ frames free"), "> map 0xffffffff80100000",
-    re.compile(r"ffffffff80100000( is at 100000, .*|: .*)"), "> regs", re.compile("cr0 0.*"),
-    re.compile(r"star 0*230008[0-9a-f]{8}  .*"), re.compile("fs .*  gs .*  other gs .*"),
-    "> memory", "no such command; `help` lists them", "> exit", "Rung lab 4: done"]
+IN_RING_3 = (  # the baseline, the three programs, and the one that the monitor runs
+    *("hello-int80 begins", "hello-int80 asks for its end with 0", "hello begins",
+      "hello asks for its end with 0", "memory begins", "memory asks for its end with 0",
+      "crash begins"),
+    "hello begins", "hello asks for its end with 0")
+
+
+def check_monitor(m: Machine, rng: Random, programs: Path) -> None:
+    """Each command, about things of which nobody knows beforehand; and what the programs did."""
+    seen = Seen(m, [programs / f"{name}.elf"
+                    for name in ("hello-int80", "hello", "memory", "crash")])
+    m.run_to("monitor")
+    words = ["".join(rng.choices("abcdefgh", k=6)) for _ in range(4)]
+    address = m.sym("text_start") + rng.randrange(8 * PAGE)
+    beyond = NUMBERS["KERNEL_STACKS_BASE"] + rng.randrange(1 << 20) * PAGE + (1 << 38)
+    m.type(f"help\nprograms\nrun hello {words[0]} {words[1]}\nrun {words[2]}\nframes\n"
+           f"map {address:#x}\nmap {beyond:#x}\nregs\n{words[3]}\nexit\n")
+    free, found, regs = count_free(m), m.walk(address), m.regs
+    m.run_to_exit(NUMBERS["EXIT_OK"])
+    seen.check(*IN_RING_3)
+    place = f"is at {found.pa:x}, entry .* of level {found.leaf.level}" if found else ": .*"
+    m.console.expect_in_order([
+        *PROGRAMS, "> help", re.compile("  programs  .*"), re.compile("  exit  .*"), "> programs",
+        re.compile(r"  hello +\d+ bytes"), re.compile(r"  memory +\d+ bytes"),
+        re.compile(r"  crash +\d+ bytes"), f"> run hello {words[0]} {words[1]}", HELLO,
+        f"argument: {words[0]}", f"argument: {words[1]}", "process 5 hello: exited with status 0",
+        f"> run {words[2]}", f"there is no program {words[2]}; `programs` lists them", "> frames",
+        re.compile(rf"{free} of \d+ frames free"), f"> map {address:#x}",
+        re.compile(f"{address:x} ?{place}"), f"> map {beyond:#x}", re.compile(f"{beyond:x}: .*"),
+        "> regs", re.compile(f"cr0 {regs.cr0:016x}  cr3 {regs.cr3:016x}  cr4 {regs.cr4:016x}  .*"),
+        re.compile(r"star 0*230008[0-9a-f]{8}  .*"),
+        re.compile(f"fs .*  gs {m.sym('percpu'):016x}  other gs .*"), f"> {words[3]}",
+        "no such command; `help` lists them", "> exit", "Rung lab 4: done"])
 
 
 def check_all(guest: Guest) -> None:

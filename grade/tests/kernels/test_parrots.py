@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import struct
 import subprocess
 from pathlib import Path
 
@@ -11,11 +12,12 @@ import pytest
 
 from grade import toolchain
 from grade.build import ROOT, build
-from grade.catalog import lab_directory
+from grade.catalog import lab_directory, load
 from grade.tests.kernels.grading import (LABS, SEED, WITH_SHELL, WORK, grade, lost,
                                          remember)
 from grade.lab import Lab
-from grade.machine import Module
+from grade.machine import Machine, Module
+from grade.run import run_check
 from tools.bug import copy_tree
 from tools.starter import make_tree
 
@@ -93,9 +95,13 @@ def parrot_source(speech: str, symbols: list[str], manner: list[str]) -> str:
 
 
 def parrot(lab: int, name: str, manner: list[str], speech: str) -> Path:
+    build(lab_directory(ROOT, lab), WORK / f"parrots/lab{lab}-reference")
+    return tree_of(lab, name, parrot_source(speech, reference_symbols(lab), manner))
+
+
+def tree_of(lab: int, name: str, source: str) -> Path:
     """A tree in which the lab is nothing but a parrot."""
     directory = lab_directory(ROOT, lab).name
-    build(lab_directory(ROOT, lab), WORK / f"parrots/lab{lab}-reference")
     tree = WORK / f"parrots/lab{lab}-{name}/tree"
     copy_tree(tree)
     shutil.rmtree(tree / directory)
@@ -103,8 +109,7 @@ def parrot(lab: int, name: str, manner: list[str], speech: str) -> Path:
     shutil.copy(ROOT / directory / "Makefile", tree / directory)
     for header in (ROOT / directory).glob("*.h"):
         shutil.copy(header, tree / directory)
-    (tree / directory / "parrot.asm").write_text(
-        parrot_source(speech, reference_symbols(lab), manner))
+    (tree / directory / "parrot.asm").write_text(source)
     return tree
 
 
@@ -118,6 +123,89 @@ def test_parrot_scores_nothing(lab: int, manner: str, request: pytest.FixtureReq
     remember(request, "parrots", f"lab {lab}  {manner:8} {result.score:3} points")
     assert result.score == 0, [each.check.id for each in result.checks if each.passed]
     assert all(each.graded for each in result.checks), lost(result)
+
+
+# A parrot that comes wherever a check waits for it, and knows by heart what the reference says there.
+MARK = b"what it says is put here"
+ROUNDS = 60  # as often it comes to each place
+ECHO = """
+%include "constants.inc"
+section .multiboot2 progbits alloc noexec nowrite align=8
+header: dd MULTIBOOT2_HEADER_MAGIC, 0, .end - header
+        dd 0x100000000 - (MULTIBOOT2_HEADER_MAGIC + (.end - header))
+        dw 0, 0
+        dd 8
+.end:
+section .boot progbits alloc exec nowrite align=16
+bits 32
+global _start
+_start: mov     ebx, {rounds}
+{names}
+        dec     ebx
+        jnz     {first}
+        mov     esi, speech
+        mov     ecx, [size]
+        mov     edx, COM1
+        rep     outsb
+        mov     al, EXIT_OK
+        mov     edx, EXIT_PORT
+        out     dx, al
+        hlt
+        db      "{mark}"
+size:   dd      0
+speech: times   {room} db 0
+section .text progbits alloc exec nowrite align=16
+        times   4096 db 0
+"""
+
+
+def recorded(lab: int, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
+    """What the reference prints in each check, with another seed."""
+    directory, heard = lab_directory(ROOT, lab), bytearray()
+    built = build(directory, WORK / f"parrots/lab{lab}-reference")
+    close = Machine.close
+
+    def listen(machine: Machine) -> None:
+        heard.extend(machine.console.raw)
+        close(machine)
+
+    said = {}
+    with monkeypatch.context() as patch:
+        patch.setattr(Machine, "close", listen)
+        for check in load(lab):
+            heard.clear()
+            assert run_check(check, Lab(ROOT, directory, built, SEED + 1).for_check(check)).passed
+            said[check.id] = bytes(heard)
+    return said
+
+
+def echo(lab: int, room: int) -> Path:
+    names = reference_symbols(lab)
+    labels = "".join(f"global {name}\n{name}:\n" for name in names)
+    return tree_of(lab, "echo", ECHO.format(names=labels, first=names[0], rounds=ROUNDS, room=room,
+                                            mark=MARK.decode()))
+
+
+@pytest.mark.parametrize("lab", LABS)
+def test_echo_scores_nothing(lab: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who comes to every place, says in every check what a perfect kernel says there, and leaves as
+    it does, has shown nothing."""
+    said = recorded(lab, monkeypatch)
+    tree = echo(lab, max(map(len, said.values())))
+    directory = lab_directory(tree, lab)
+    built = build(directory, WORK / f"parrots/lab{lab}-echo/build")
+    silent = {path: path.read_bytes() for path in (built.kernel, built.probe)}
+    results = []
+    for check in load(lab):
+        words = said[check.id]
+        for path, image in silent.items():
+            at = image.index(MARK) + len(MARK)
+            path.write_bytes(image[:at] + struct.pack("<I", len(words)) + words
+                             + image[at + 4 + len(words):])
+        results.append(run_check(check, Lab(tree, directory, built, SEED).for_check(check)))
+    assert not [each.check.id for each in results if each.passed]
+    assert all(each.graded for each in results), [(each.check.id, each.seen, each.details)
+                                                  for each in results if not each.graded]
 
 
 YES = """/* A student who says yes to everything: each exercise returns 0, which is OK, at once. */
