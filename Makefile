@@ -45,7 +45,7 @@ endif
 #:       [CMDLINE=monitor]                     lab 4: with the kernel's monitor
 #:       [CMDLINE=text] [QEMU_ARGS=text]       what the kernel is told, and what QEMU is told
 #:   clean                                     remove build/, where everything generated lies
-.PHONY: help setup doctor run kernel iso grade debug gdb diff clean
+.PHONY: help setup doctor run kernel iso grade debug gdb diff tags clean
 help:
 	@awk 'sub(/^#:    /, "        ") || sub(/^#:   /, "  make ") || sub(/^#: /, "")' \
 	    $(MAKEFILE_LIST)
@@ -74,6 +74,8 @@ clean:
 #:   gdb [LAB=n] [GDBPORT=1234]                gdb for it, in another terminal
 #:   iso [LAB=n]                               only build: build/labN-name/kernel.elf and rung.iso
 #:   diff [LAB=n]                              what lab n adds to the lab before it
+#:   tags                                      for editors, of all labs: build/tags and, for clangd,
+#:                                             build/compile_commands.json
 # Two makes, or a make and a grader, must not build in one directory at once: the lock is the grader's.
 LOCK := build/$(DIRECTORY)/.lock
 kernel iso:
@@ -114,6 +116,19 @@ gdb:
 
 diff:
 	@$(PYTHON) -m tools.diff --lab $(LAB) $(if $(AGAINST),--against "$$AGAINST")
+
+# What a symlink leads to is listed where it lies, and only there. To ctags' own assembly language
+# `bits` and `extern` would be labels, so nasm's is told in three lines.
+WORD := [A-Za-z_][A-Za-z0-9_]*
+NASM_TAGS := --langdef=nasm --langmap=nasm:.asm.inc --regex-nasm='/^($(WORD)):/\1/l,label/' \
+    --regex-nasm='/^($(WORD)) +equ /\1/d,constant/' \
+    --regex-nasm='/^ *%(macro|define) +($(WORD))/\2/m,macro/'
+tags:
+	+@for lab in $(LABS); do $(MAKE) --silent -C $$lab database || exit; done
+	@command -v ctags > /dev/null || { echo "ctags is not installed. It comes with the package" \
+	    "universal-ctags" >&2; exit 1; }
+	@find common lab[1-9]-* -type f \( -name '*.[ch]' -o -name '*.asm' -o -name '*.inc' \) | \
+	    LC_ALL=C sort | ctags -L - $(NASM_TAGS) --tag-relative=yes -f build/tags
 
 # Students' trees are made without this file.
 -include tools/authors.mk

@@ -69,6 +69,7 @@ override CFLAGS := -std=c11 $(OPT) -g -Wall -Wextra -Wshadow -Wstrict-prototypes
     -fno-asynchronous-unwind-tables \
     $(TARGET) -fcf-protection=none -ffile-prefix-map=$(ROOT)/= -ffile-prefix-map=$(COMMON)/=common/ \
     -fdebug-prefix-map=$(ROOT)=. -I$(COMMON)/include -I$(ROOT)/$(NAME) $(WERROR) $(EXTRA_CFLAGS)
+PROBE_CFLAGS := -ffile-prefix-map=$(abspath $(PROBES))/=probes/
 override ASFLAGS := -f elf64 -g -F dwarf -w+error=label-orphan -I$(COMMON)/include/ -I$(NAME)/ -I$(BUILD)/
 override LDFLAGS := -nostdlib -static -z max-page-size=0x1000 -z noexecstack --build-id=none
 
@@ -84,6 +85,8 @@ probe:  $(BUILD)/kernel-probe.elf
 iso:    $(BUILD)/rung.iso
 clean:
 	rm -rf $(BUILD)
+
+include $(COMMON)/editors.mk
 
 # ---- Rebuilt when the flags change, not only when the files do.
 $(BUILD)/flags: FORCE
@@ -156,7 +159,7 @@ $(BUILD)/obj/$(NAME)/%.c.o: $(ROOT)/$(NAME)/%.c $(BUILD)/flags
 $(BUILD)/obj/common/kernel/%.c.o: $(COMMON)/kernel/%.c $(BUILD)/flags
 	$(compile)
 $(BUILD)/obj/probes/%.c.o: $(PROBES)/%.c $(BUILD)/flags
-	$(call compile,-ffile-prefix-map=$(abspath $(PROBES))/=probes/)
+	$(call compile,$(PROBE_CFLAGS))
 $(BUILD)/obj/$(NAME)/%.asm.o: $(ROOT)/$(NAME)/%.asm $(INCLUDED)
 	$(call assemble,$(ROOT),$(NAME)/$*.asm)
 $(BUILD)/obj/common/kernel/%.asm.o: $(COMMON)/kernel/%.asm $(INCLUDED)
@@ -213,7 +216,7 @@ MODULES := $(foreach file,$(FILES),load module2 /boot/programs/$(notdir $(file))
     $(basename $(notdir $(file))) $(ARGS)\n)
 fill_in = sed 's|@CMDLINE@|$(CMDLINE)|; s|@MODULES@|$(MODULES)|' $<
 # Fedora's has a 2.
-MKRESCUE = $(if $(shell command -v grub-mkrescue),grub-mkrescue,grub2-mkrescue)
+MKRESCUE = $(if $(shell command -v grub2-mkrescue),grub2-mkrescue,grub-mkrescue)
 
 $(BUILD)/grub.cfg: $(COMMON)/grub.cfg FORCE
 	$(plain)@mkdir -p $(@D)
@@ -230,7 +233,7 @@ $(BUILD)/rung.iso: $(BUILD)/kernel.elf $(BUILD)/grub.cfg $(FILES)
 	    --fonts= --themes= --locales= $(BUILD)/iso -- \
 	    -volume_date uuid $(DATE) -volume_date all_file_dates $(DATE) \
 	    -boot_image any gpt_disk_guid=$(GUID) 2> $(BUILD)/mkrescue.log \
-	    || { cat $(BUILD)/mkrescue.log; exit 1; }
+	    || { grep -E ' (FAILURE|FATAL) |rror|not found' $(BUILD)/mkrescue.log; exit 1; }
 	$(Q)mv $@.new $@
 
 -include $(OBJECTS:.o=.d) $(PROBE_OBJECTS:.o=.d)
