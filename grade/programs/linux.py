@@ -20,27 +20,20 @@ LIMITS = ("--core=0", f"--stack={STACK}:{STACK}", f"--nofile={OPEN_FILES}:{OPEN_
 # Programs, or runs, that Linux and Rung cannot agree about, and why. Their fate is what their
 # comment says.
 NOT_LINUX = {
-    "alignment-check": "TCG checks no alignment; a processor would, and Linux sends SIGBUS",
     "brk-all": "how much memory there is, and how much of it is promised, is each system's own",
     "bss-endless": "the same; and Linux finds out when it is too late for an error",
-    "clflush": "TCG does nothing for CLFLUSH; a processor looks at the page's rights",
     "cow-no-memory": "as for brk-all; and whom Linux then ends is for Linux to choose",
     "fork-bomb": "how many processes there may be is each system's own; for root, very many",
     "fork-bomb-killed": "the same",
-    "icebp": "TCG does not know the instruction; a processor raises #DB, and Linux sends SIGTRAP",
-    "iretq-ring3": "under SMAP TCG reads IRET's frame as if in ring 0, and faults",
     "jump-compat": "Linux has a 32-bit code segment there, Rung has half of its TSS",
     "kill-groups": "Rung has no groups of processes; Linux has, and would kill everybody",
-    "mxcsr-reserved": "TCG takes any value for MXCSR; a processor raises #GP",
     "number-high": "Linux looked at the whole number until 5.13, and at its lower half since",
     "pipe-most": "how many pipes there may be is each system's own",
-    "push 0x800000001000": "TCG raises #GP; a processor #SS, for which Linux sends SIGBUS",
-    "push 0xffff7fffffffff00": "the same",
-    "sse-divide": "TCG never raises #XM; a processor does, and Linux sends SIGFPE",
-    "sysenter": "Linux takes it for a 32-bit program's system call; to TCG it is unknown",
-    "sysexit": "TCG and AMD do not know it in 64-bit mode; Intel's processors raise #GP",
+    "sysenter": "on Intel's processors Linux takes it for a 32-bit program's system call",
+    "sysexit": "AMD's processors do not know it in 64-bit mode; Intel's raise #GP",
     "umip": "Linux makes up an answer, so that old programs go on working",
     "wrgsbase": "Linux allows the instruction; Rung does not, so isr.asm can trust GS_BASE's sign",
+    "xsetbv": "Linux has set CR4.OSXSAVE, so there it is not unknown but forbidden",
     **{f"exec-broken {name}": "Linux looks at the segments when the old program is gone"
        for name in broken_segments()},
 }

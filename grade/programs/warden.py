@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import signal
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from random import Random
 
 from grade.machine.elf import Elf
-from grade.machine.machine import Machine, Module
+from grade.machine.machine import Module
 from grade.outcome import Failure, Outcome
 from grade.programs.broken import broken_files
 from grade.programs.suite import BUILT, Run
@@ -53,15 +53,16 @@ class Warden:
         assert len(self.runs) * FATE.size <= self._places["fates"].size
         return data[:start] + plan + data[start + len(plan):]
 
-    def watch(self, machine: Machine) -> None:
-        """Have its memory read when all programs have ended, before it ends too."""
-        def look() -> None:
-            size = FATE.size * len(self.runs)
-            found = machine.read(self._places["fates"].address, size)
-            self._fates = [(forked, waited, status)
-                           for forked, waited, status in FATE.iter_unpack(found)]
+    @property
+    def all_have_ended(self) -> int:
+        """Where its memory is to be read, before it ends too."""
+        return self._places["all_have_ended"].address
 
-        machine.on(self._places["all_have_ended"].address, look)
+    def look(self, read: Callable[[int, int], bytes]) -> None:
+        """Read its memory, by address and size."""
+        found = read(self._places["fates"].address, FATE.size * len(self.runs))
+        self._fates = [(forked, waited, status)
+                       for forked, waited, status in FATE.iter_unpack(found)]
 
     def seen(self, text: str) -> Iterator[tuple[Run, str, str]]:
         """Each run, with what was printed in its time, and how it ended."""

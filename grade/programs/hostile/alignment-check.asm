@@ -1,6 +1,5 @@
 ; alignment-check.asm: have misaligned accesses checked, and make one.
-; Prints: survived
-; Ends: exit 99
+; Ends: SIGBUS
 %include "hostile.inc"
 
 main:

@@ -1,6 +1,5 @@
 ; clflush.asm: push a line of the kernel's out of the caches.
-; Prints: survived
-; Ends: exit 99
+; Ends: SIGSEGV
 %include "hostile.inc"
 
 main:

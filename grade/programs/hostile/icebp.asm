@@ -1,5 +1,5 @@
 ; icebp.asm: the other breakpoint of one byte.
-; Ends: SIGILL
+; Ends: SIGTRAP
 %include "hostile.inc"
 
 main:

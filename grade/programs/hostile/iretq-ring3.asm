@@ -1,5 +1,6 @@
 ; iretq-ring3.asm: return to ring 3 as if from an interrupt, which needs no right at all.
-; Ends: SIGSEGV
+; Prints: survived
+; Ends: exit 99
 %include "hostile.inc"
 
 main:

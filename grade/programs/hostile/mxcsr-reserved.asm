@@ -1,6 +1,5 @@
 ; mxcsr-reserved.asm: set bits of MXCSR that do not exist.
-; Prints: survived
-; Ends: exit 99
+; Ends: SIGSEGV
 %include "hostile.inc"
 
 main:

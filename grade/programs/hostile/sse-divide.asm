@@ -1,6 +1,5 @@
 ; sse-divide.asm: divide by zero in SSE, and have it complain.
-; Prints: survived
-; Ends: exit 99
+; Ends: SIGFPE
 %include "hostile.inc"
 
 main:

@@ -1,5 +1,5 @@
 ; xsetbv.asm: choose which registers XSAVE saves.
-; Ends: SIGSEGV
+; Ends: SIGILL
 %include "hostile.inc"
 
 main:
