@@ -69,6 +69,7 @@ clean:
 
 #: For students
 #:   grade [LAB=n] [TEST=T1.3] [SEED=n]        the score of lab n or of all; for each lost point why
+#:                                             TEST=1.2: that of one exercise
 #:         [JOBS=n] [FROM=tree]                JOBS: checks at a time; FROM: another tree's labs
 #:   debug [LAB=n] [TEST=T1.3] [GDBPORT=1234]  QEMU waiting for gdb: from power-on, or at a check
 #:   gdb [LAB=n] [GDBPORT=1234]                gdb for it, in another terminal

@@ -42,7 +42,7 @@ def load(number: int) -> list[Check]:
 
 
 def named_checks(number: int, tests: Iterable[str] | None) -> list[Check]:
-    """The checks of a lab with these ids, or all of them."""
+    """The checks of a lab with these ids, and those of these exercises; or all of them."""
     checks = REGISTRY.of_lab(number)
     if not checks:
         raise CannotGrade(f"there are no checks for lab {number}; "
@@ -50,11 +50,11 @@ def named_checks(number: int, tests: Iterable[str] | None) -> list[Check]:
     if tests is None:
         return checks
     wanted = set(tests)
-    unknown = sorted(wanted - {check.id for check in checks})
+    unknown = sorted(wanted.difference(*({check.id, check.exercise} for check in checks)))
     if unknown:
         listed = "\n".join(f"  {check.id:6} {check.title}" for check in checks)
         raise CannotGrade(f"lab {number} has no check {', '.join(unknown)}; it has:\n{listed}")
-    return [check for check in checks if check.id in wanted]
+    return [check for check in checks if wanted & {check.id, check.exercise}]
 
 
 def lab_directories(tree: Path) -> dict[int, Path]:

@@ -20,7 +20,7 @@ __all__ = ["BadCheck", "Check", "REGISTRY", "Registry", "check", "equal", "expec
 
 LAB_POINTS = 100
 ID = re.compile(r"T([1-9])\.([1-9][0-9]*)")
-EXERCISE = re.compile(r"[1-9]\.[1-9][0-9]*")
+EXERCISE = re.compile(r"([1-9])\.[1-9][0-9]*")
 MARKER = re.compile(r"Exercise ([1-9]\.[1-9][0-9]*) \(([0-9]+) points?\)")
 
 

@@ -46,11 +46,12 @@ def debug(options: Options, console: Console) -> int:
 
 def the_check(options: Options) -> Check:
     """The one check that is to be debugged."""
-    if not options.tests or len(options.tests) != 1:
-        raise CannotGrade("debugging takes one check: make debug LAB=2 TEST=T2.3")
     number = options.labs()[0]
     load(number)
-    return named_checks(number, options.tests)[0]
+    checks = named_checks(number, options.tests)
+    if len(checks) != 1:
+        raise CannotGrade("debugging takes one check: make debug LAB=2 TEST=T2.3")
+    return checks[0]
 
 
 def reach(check: Check, lab: Lab, console: Console, report: Report) -> int:

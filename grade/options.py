@@ -14,7 +14,7 @@ from typing import Any
 
 from grade import intake
 from grade.catalog import check_files
-from grade.check import ID
+from grade.check import EXERCISE, ID
 from grade.errors import CannotGrade, printable
 from grade.intake import ROOT, Submission
 from grade.results import Request
@@ -22,7 +22,7 @@ from grade.results import Request
 # Option, variable of make, what it is. But for FROM an empty value is as good as none.
 WORDS = (
     ("lab", "LAB", "the number of the lab to grade (default: all)"),
-    ("test", "TEST", "the check to run, as T2.3; or several, separated by commas"),
+    ("test", "TEST", "the check to run, as T2.3, or an exercise, as 2.3; several, by commas"),
     ("seed", "SEED", "the seed of every random choice (default: a random one, which is printed)"),
     ("jobs", "JOBS", "how many checks at a time (default: one per core)"),
     ("from", "FROM", "the tree to grade: a directory that holds lab1-… (default: this one)"),
@@ -122,10 +122,10 @@ def _lab(word: str, tests: tuple[str, ...]) -> int | None:
         return _number(word, "LAB", 0)
     if not tests:
         return None
-    match = ID.fullmatch(tests[0])
+    match = ID.fullmatch(tests[0]) or EXERCISE.fullmatch(tests[0])
     if not match:
-        raise CannotGrade(f"TEST={tests[0]}: a check's id looks like T2.3; "
-                          "`make grade LAB=n TEST=list` lists those of lab n")
+        raise CannotGrade(f"TEST={tests[0]}: a check's id looks like T2.3, and an "
+                          "exercise's like 2.3; `make grade LAB=n TEST=list` lists those of lab n")
     return int(match[1])
 
 
