@@ -39,8 +39,8 @@ def test_interrupts(lab: Lab) -> None:
                         entries.through(visitor.m, lab.rng, place, trap)
 
 
-@check("T4.2", title="NMI, #DF and #MC find the kernel's GS at any instruction", points=7,
-       exercise="4.1", debug_at="trap",
+@check("T4.2", title="#DB, NMI, #DF and #MC find the kernel's GS at any instruction",
+       points=7, exercise="4.1", debug_at="trap",
        hint="isr_any_time in isr.asm: these can strike in ring 0 before the SWAPGS of another "
             "entry, so CS does not tell. Ask MSR_GS_BASE (RDMSR: EDX has the upper half), and "
             "remember the answer over the call in a register that C preserves")
@@ -333,8 +333,8 @@ def test_ends(lab: Lab) -> None:
             m.run_to(visitor.program.entry)
 
 
-@check("T4.17", title="An NMI before any instruction of syscall_entry does no harm", points=4,
-       exercise="4.5", debug_at="syscall_entry",
+@check("T4.17", title="An NMI or a #DB before any instruction of syscall_entry does no harm",
+       points=4, exercise="4.5", debug_at="syscall_entry",
        hint="syscall_entry: interrupts stay off as long as RSP or GS is the program's, on the "
             "way in and on the way out; exactly one SWAPGS each way, next to where RSP changes")
 def test_nmi(lab: Lab) -> None:

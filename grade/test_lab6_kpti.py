@@ -307,7 +307,7 @@ def test_pcid_syscall(lab: Lab) -> None:
     visits.Tour(lab, visits.SYSCALL).run(pcids=True)
 
 
-@check("T6.19", title="With PCIDs: NMI, #DF and #MC find the right table under the right number",
+@check("T6.19", title="With PCIDs: #DB, NMI, #DF and #MC find the right table and number",
        points=2, exercise="6.6", debug_at="entry_any_time",
        hint="entry_any_time: of CR3 clear SHADOW_BIT and SHADOW_PCID. If the kernel's own table "
             "were used under the number of shadows, the TLB would show the kernel to ring 3")

@@ -26,6 +26,7 @@ HOSTILE = (IF, DF, NT, AC, IOPL, ID)
 NOT_IN_C = (TF, DF, NT, AC, IOPL)
 CHANGED = ("rax", "rcx", "r11")
 ENOSYS = -38
+KERNELS = "on_debug in debug.c: a #DB of ring 0 is no mistake of the kernel's, which goes on"
 DR6_NOTHING = 0xFFFF0FF0  # after a reset (Intel SDM vol. 3A table 9-1)
 
 
@@ -129,9 +130,9 @@ def single_step(guest: Guest, number: int) -> None:
     m.set_regs(rflags=m.regs.rflags | TF)
     m.run_to(HANDLER)
     equal(len([each for each in m.events if (each.vector, each.cpl) == (DEBUG, 0)]), 1,
-          "the number of #DB in ring 0 after one with TF at syscall_entry")
+          "the number of #DB in ring 0 after one with TF at syscall_entry", KERNELS)
     flags_clear(m.regs, NOT_IN_C, "at the handler of a system call with TF set")
-    equal(debug_status(m), DR6_NOTHING, "DR6 after a #DB that the kernel has handled")
+    equal(debug_status(m), DR6_NOTHING, "DR6 after a #DB that the kernel has handled", KERNELS)
     kernels_breakpoint(guest)
     give_back(m, guest.rng)
     m.run_to("process_kill")
@@ -150,8 +151,8 @@ def kernels_breakpoint(guest: Guest) -> None:
     m.call("trap", place)
     after = read_frame(m, place)
     equal(after.pop("rflags"), frame.pop("rflags") & ~TF | RF, "RFLAGS of a #DB of ring 0 when "
-          "trap() returns: without TF, and with RF, or a breakpoint would strike for ever,")
-    compare(after, frame, "the frame of a #DB of ring 0 when trap() returns")
+          "trap() returns: without TF, and with RF, or a breakpoint strikes for ever,", KERNELS)
+    compare(after, frame, "the frame of a #DB of ring 0 when trap() returns", KERNELS)
 
 
 def debug_status(machine: Machine) -> int:
