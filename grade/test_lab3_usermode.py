@@ -10,7 +10,8 @@ from grade.lab import Lab
 from grade.lab3.elves import (check_contents, check_rights, load_random, refuse_all,
                               run_out_of_frames)
 from grade.lab3.entrance import check_fs_base, check_ticks, entrance, random_stack
-from grade.lab3.first_stack import Arguments, FirstStack, arguments_of, random_arguments
+from grade.lab3.first_stack import (Arguments, FirstStack, arguments_of, check_lines,
+                                    random_arguments)
 from grade.lab3.gates import Caller, check_gates, raise_from_ring3, unserved
 from grade.lab3.growth import (LIMIT, Stack, grow, guilty_kernel,
                                guilty_though_not_by_the_u_bit, no_frames, no_stack, overflow)
@@ -108,7 +109,7 @@ def test_first_stack(lab: Lab) -> None:
        hint="put_all: what does not fit, put() notices, if everything is put with it. Is more left "
             "free than RSP's alignment needs?")
 def test_too_many_arguments(lab: Lab) -> None:
-    """The contract's ERROR_ARGUMENTS, at the limit."""
+    """The contract's ERROR_ARGUMENTS, at the limit; and a boot loader's line at its own."""
     with programs(lab) as kernel:
         stack = FirstStack(kernel, lab.rng)
         for _ in range(4):
@@ -116,6 +117,7 @@ def test_too_many_arguments(lab: Lab) -> None:
             stack.refuse(arguments_of(lab.rng, PAGE + 16, most=False))
         stack.refuse(Arguments([b"x" * (3 * PAGE)], []))
         stack.refuse(Arguments([b"x"] * 600, []))
+    check_lines(lab)
 
 
 # 3.4: the kernel stack in the process's tables

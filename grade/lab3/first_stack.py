@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from random import Random
 from typing import NamedTuple
 
+from grade.lab import Lab
 from grade.lab3.elves import LIMIT, MOST_DATA
 from grade.lab3.kernel import NUMBERS, OUT, PAGE, Programs, Reply
 from grade.machine import paging
+from grade.machine.multiboot2 import Module
 from grade.outcome import equal, expect
 from grade.programs.image import HEADER, PROGRAM_HEADER, R, W, Image, Segment, patched
 
@@ -22,6 +24,8 @@ MOST_AUXILIARY = 32
 UNKNOWN_KIND = 64  # Linux has none as high as that
 
 Texts = Sequence[bytes]
+
+LONGEST_LINE = 255  # of the boot loader's, for a program
 
 
 class Arguments(NamedTuple):
@@ -194,3 +198,17 @@ class Reader:
             expect(kind in found, f"the auxiliary vector has no {NAMES[kind]} ({kind}); it has the "
                    f"types {sorted(found)[:12]}", f"{NAMES[kind]} with {value:#x}")
             equal(found[kind], value, f"{NAMES[kind]} in the auxiliary vector")
+
+
+def check_lines(lab: Lab) -> None:
+    """A module's line of 255 characters, in as many words as it can have, starts a program; of one
+    more word nothing does: it would run with other arguments than those that were given."""
+    for words in LONGEST_LINE // 2, LONGEST_LINE // 2 + 1:
+        with lab.boot(modules=[Module(b"", "x" + " y" * words)]) as m:
+            if words * 2 < LONGEST_LINE:
+                m.run_to("process_create")
+            else:
+                m.on("process_create", lambda: expect(
+                    False, f"process_create is called for a module whose line has {words} words "
+                    f"and {1 + 2 * words} characters", "an error, and no line that is cut"))
+                m.run_to_exit()
