@@ -183,6 +183,7 @@ def on_the_way(guest: Guest, number: int) -> None:
     is the program's, interrupts must be off."""
     m = guest.m
     whole_call(guest, number, guest.rng.getrandbits(64), FIXED)
+    m.mask_devices()
     before = syscall(guest, number, guest.rng.getrandbits(64), random_flags(guest.rng, *HOSTILE))
     m.step()
     walk(guest, before, m.sym(HANDLER), "on the way in")

@@ -22,7 +22,6 @@ DEBUG, NMI = 1, 2
 NAMES = {DEBUG: "#DB", NMI: "an NMI"}
 LAST = (b"\x48\xcf", b"\x48\x0f\x07")  # iretq, sysret: a step over them ends in the program
 MOST_STEPS, MOST_NMIS, FEWEST_NMIS = 300, 2000, 40
-MASK_ALL = "o /b 0x21 0xff"  # the timer would come where a system call lets interrupts in
 KEPT = (*ALL, "cs", "cr3", "gs_base", "k_gs_base")
 UNMAPPED = NUMBERS["ENTRY_STACK_TOP"] + PAGE  # the top of a guard page
 
@@ -104,7 +103,7 @@ def all_the_way(guest: Guest, name: str, at: int, handler: str, **registers: int
 def check_every_instruction(guest: Guest) -> None:
     """int 0x80, an exception, SYSCALL; and an exception in ring 0."""
     m = guest.m
-    m.session.qmp.monitor(MASK_ALL)
+    m.mask_devices()
     serve_by_grader(m)
     m.set_regs(cr3=guest.root)
     m.poke_code(guest.program.spare, b"\x0f\x0b")

@@ -436,6 +436,10 @@ class Machine:
         """Send text to the serial port."""
         self.session.qemu.type(text.encode())
 
+    def mask_devices(self) -> None:
+        """No device interrupts any more: the timer's next tick could come anywhere."""
+        self.session.qmp.monitor("o /b 0x21 0xff")
+
     def nmi(self) -> None:
         """Let an NMI come before the next instruction."""
         self.session.qmp.monitor("nmi")
