@@ -3,7 +3,7 @@ was asked; 1: points were lost; 2: it could not grade; 130: interrupted.
 
 Points are lost only for what a kernel did. So whatever else can go wrong ends here, in words and
 with a 2: a library that is missing or too old, a terminal that takes no words, a full disk. Nothing
-but Python's own library is imported before that is sure."""
+but Python's own library is imported before that is sure, and of that nothing that opens files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from importlib import metadata
 from pathlib import Path
 
 from grade.errors import BadSubmission, CannotGrade, host_fault, printable
-from grade.pool import interrupt
 
 CANNOT, INTERRUPTED = 2, 130
 LIBRARIES = ("pytest", "pyelftools", "rich")
@@ -27,7 +26,6 @@ VERSIONS = Path(__file__).resolve().parent.parent / "tools" / "versions"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what is asked, and see that whoever asked is told."""
-    signal.signal(signal.SIGTERM, interrupt)
     try:
         make_streams_sure()
         status = run(arguments)
@@ -45,6 +43,8 @@ def run(arguments: Sequence[str] | None) -> int:
     """Grade or debug; every way in which that can go wrong ends here, in words."""
     try:
         check_libraries()
+        from grade.pool import interrupt
+        signal.signal(signal.SIGTERM, interrupt)
         from grade.command import command
         return command(arguments)
     except BadSubmission as refusal:
@@ -73,7 +73,8 @@ def make_streams_sure() -> None:
     output to report to, there is nothing to do."""
     warnings.resetwarnings()
     warnings.simplefilter("ignore")  # PYTHONWARNINGS=error would make failures of remarks
-    closed = [number for number in range(3) if not is_open(number)]
+    streams = (sys.stdin, sys.stdout, sys.stderr)
+    closed = [number for number in range(3) if streams[number] is None or not is_open(number)]
     for number in closed:
         give_up(number)
     sys.stdin = sys.stdin or open(0, closefd=False)
@@ -101,7 +102,9 @@ def is_open(number: int) -> bool:
 def give_up(number: int) -> None:
     """Let a stream end in nothing: neither now nor at the end of Python shall it fail again."""
     nothing = os.open(os.devnull, os.O_RDWR)
-    if nothing != number:
+    if nothing == number:
+        os.set_inheritable(number, True)
+    else:
         os.dup2(nothing, number)
         os.close(nothing)
 

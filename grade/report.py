@@ -24,13 +24,21 @@ TITLE = 58
 NARROWEST = 40
 
 
+class Terminal(Console):
+    """A console that leaves it to us what it means that nobody reads any more: rich 13.8 and newer
+    would end the program with status 1."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 def make_console() -> Console:
     """Colour and movement on a terminal only; NO_COLOR is respected (https://no-color.org)."""
     on_terminal = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
     plain = not on_terminal or bool(os.environ.get("NO_COLOR"))
-    console = Console(force_terminal=on_terminal, color_system=None if plain else "auto",
-                      highlight=False, markup=False, emoji=False, soft_wrap=not on_terminal,
-                      legacy_windows=False)
+    console = Terminal(force_terminal=on_terminal, color_system=None if plain else "auto",
+                       highlight=False, markup=False, emoji=False, soft_wrap=not on_terminal,
+                       legacy_windows=False)
     if console.width < NARROWEST:  # where the table has no room at all, the terminal may fold it
         console.width = NARROWEST
     return console

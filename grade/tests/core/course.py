@@ -100,5 +100,5 @@ class Course:
         done = subprocess.run(self.command(*words), cwd=ROOT, env=self.environment(more),
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, errors="replace",
-                              timeout=60)
+                              timeout=600)
         return Run(done.returncode, done.stdout, self.out)

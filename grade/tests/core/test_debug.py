@@ -15,7 +15,7 @@ def debug(course: Course, test: str, commands: str = "") -> tuple[int, str]:
     done = subprocess.run(
         [sys.executable, "-m", "grade", "--test", test, "--debug"], cwd=ROOT, text=True,
         env=course.environment({"RUNG_RULES": ""}), input=commands, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, timeout=60)
+        stderr=subprocess.STDOUT, timeout=600)
     return done.returncode, done.stdout
 
 

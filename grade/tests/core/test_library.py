@@ -29,7 +29,7 @@ print(json.dumps(runs))
 def call(course: Course, *tests: str, broken: int = -1) -> Any:
     done = subprocess.run([sys.executable, "-c", SCRIPT, str(course.tree), str(course.out),
                            str(broken), *tests], cwd=ROOT, env=course.environment(),
-                          text=True, stdout=subprocess.PIPE, timeout=60, check=True)
+                          text=True, stdout=subprocess.PIPE, timeout=600, check=True)
     return json.loads(done.stdout)
 
 

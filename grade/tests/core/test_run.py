@@ -311,7 +311,7 @@ def test_checks_run_under_plain_pytest_too(course: Course) -> None:
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider",
          str(course.checks / "test_lab1_fake.py")], cwd=ROOT, text=True, stdout=subprocess.PIPE,
         env=course.environment({"FROM": str(course.tree), "PYTHONPATH": str(ROOT), "SEED": "31"}),
-        timeout=60)
+        timeout=600)
     assert "1 failed, 1 passed" in done.stdout, done.stdout
     assert "CR3" in done.stdout and "look there" in done.stdout and "SEED=31" in done.stdout
     assert "Traceback" not in done.stdout and "raise Failure" not in done.stdout
@@ -455,6 +455,15 @@ def test_a_report_that_cannot_be_written(course: Course, redirection: str, told:
     cannot(run, told)
 
 
+def test_a_report_that_nobody_reads(course: Course) -> None:
+    """make grade | head: some rich would end the program with the status of lost points."""
+    words = shlex.join(course.command("--lab", "1"))
+    done = subprocess.run(["sh", "-c", f"( {words}; echo ended $? >&2 ) | true"], cwd=ROOT,
+                          env=course.environment(), stderr=subprocess.PIPE, text=True)
+    assert done.stderr == "ended 2\n"
+    assert not (course.out / "results.json").exists()
+
+
 @pytest.mark.parametrize("redirection", ["<&-", "2>&-", "<&- 2>&-"])
 def test_what_is_closed_and_not_needed(course: Course, redirection: str) -> None:
     run = in_shell(course, redirection)
@@ -466,7 +475,7 @@ def in_shell(course: Course, redirection: str) -> Run:
     words = shlex.join(course.command("--lab", "1"))
     done = subprocess.run(["sh", "-c", f"{words} {redirection}"], cwd=ROOT, text=True,
                           env=course.environment(), stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60)
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=600)
     return Run(done.returncode, done.stdout, course.out)
 
 
