@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from grade.tests import HANGING
+
 ROOT = Path(__file__).resolve().parents[3]
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -88,7 +90,7 @@ def run() -> Run:
         inherited = {name: value for name, value in os.environ.items()
                      if name not in ("MAKEFLAGS", "MAKELEVEL", "LAB", "TEST", "BUG")}
         return subprocess.run(command, cwd=cwd, env={**inherited, **env}, text=True,
-                              stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
+                              stdin=subprocess.DEVNULL, capture_output=True, timeout=HANGING)
     return call
 
 

@@ -16,6 +16,7 @@ import pexpect
 import pytest
 
 from grade import toolchain
+from grade.tests import HANGING
 from tools import console, run
 from tools.command import Refusal
 from tools.console import Annotator
@@ -207,10 +208,9 @@ def test_a_port_in_use_is_named() -> None:
 
 # A machine that says something, waits, and then tells of all that it was given, up to three Ctrl-D.
 LISTENER = r"""
-import os, sys, time
+import os, select, sys
 os.write(1, sys.argv[1].encode())
-time.sleep(0.2)
-early = not os.get_blocking(0) or bool(__import__("select").select([0], [], [], 0)[0])
+early = select.select([0], [], [], None if sys.argv[3] else 0.3)[0]
 os.write(1, sys.argv[2].encode())
 got = b""
 while got.count(4) < 3:
@@ -227,11 +227,12 @@ print("early" if early else "", got.hex())
 def test_what_is_not_typed_waits_for_the_kernel(awake: bytes, first: str, then: str, early: bool,
                                                 tmp_path: Path) -> None:
     everything = bytes(byte for byte in range(256) if byte != 4) * 40
+    machine = [sys.executable, "-c", LISTENER, first, then, "early" if early else ""]
     child = subprocess.run(
         [sys.executable, "-c", "import sys; from pathlib import Path; from tools.console import "
-         f"attend; sys.exit(attend({[sys.executable, '-c', LISTENER, first, then]!r}, "
+         f"attend; sys.exit(attend({machine!r}, "
          f"Path('none'), {awake!r}))"],
-        cwd=ROOT, input=everything, capture_output=True, timeout=60)
+        cwd=ROOT, input=everything, capture_output=True, timeout=HANGING)
     said = child.stdout.decode().removeprefix(first + then).split()
     assert (said[0] == "early") == early
     assert bytes.fromhex(said[-1]) == everything + b"\x04\x04\x04"
@@ -242,17 +243,31 @@ def redirected(program: str, redirection: str) -> subprocess.CompletedProcess[st
     """Run Python as a shell does that redirects its input and output."""
     script = f'exec {sys.executable} -c "$1" {redirection}'
     return subprocess.run(["sh", "-c", script, "sh", program], cwd=ROOT, stdin=subprocess.DEVNULL,
-                          capture_output=True, text=True, timeout=60)
+                          capture_output=True, text=True, timeout=HANGING)
 
 
 @pytest.mark.parametrize("redirection", ["< /dev/null", "<&-"])
 def test_no_input_is_the_end_of_the_input(redirection: str) -> None:
-    listener = [sys.executable, "-c", LISTENER, "x", ""]
+    listener = [sys.executable, "-c", LISTENER, "x", "", ""]
     program = ("from pathlib import Path; from tools import command; from tools.console import "
                f"attend; command.run('run', lambda: attend({listener!r}, Path('none')))")
     done = redirected(program, redirection)
     assert done.returncode == 0, done.stderr
     assert done.stdout.endswith(" 040404\n")
+
+
+def test_a_shell_reads_all_of_a_pipe() -> None:
+    """Lab 6's: the first byte, more words than one can count, and a line that is too long; then the
+    end of the input ends a program, and the shell."""
+    script = ["hello" + " word" * 20, "hello " + "x" * 127, "wc", "two", "lines"]
+    done = subprocess.run(["make", "run", "LAB=6"], cwd=ROOT, input="\n".join(script) + "\n",
+                          capture_output=True, text=True, timeout=HANGING)
+    assert done.returncode == 0, done.stdout + done.stderr
+    said = done.stdout.partition("Rung's shell")[2].replace("\r", "").splitlines()
+    assert said.count("argument: word") == 20
+    assert said.count("Hello from userspace! (via Rung syscall handler)") == 1
+    assert "sh: this line is too long" in said and "2 lines, 10 bytes" in said
+    assert "Rung lab 6: done" in said
 
 
 @pytest.mark.parametrize("tool", ["run", "diff"])
