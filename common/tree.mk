@@ -4,6 +4,7 @@
 GIVEN := $(dir $(lastword $(MAKEFILE_LIST)))
 
 # ---- Names that go through make, the shell, gcc's options and GRUB must come out as they went in.
+# ---- (grade/options.py has the same list.)
 HASH := \#
 ODD  := ' " ` $$ & | ; : \ < > { } ( ) [ ] * ? ! ~ = % $(HASH)
 odd_in = $(strip $(foreach c,$(ODD),$(findstring $c,$(1))))
@@ -14,6 +15,9 @@ endif
 ifneq ($(call odd_in,$(CURDIR)),)
 $(error make and the shell cannot work with $(firstword $(call odd_in,$(CURDIR))) in a path; \
     move $(CURDIR))
+endif
+ifneq ($(shell printf %s "$(CURDIR)" | LC_ALL=C tr -dc '\001-\037\177' | od -An),)
+$(error make and the shell cannot work with a control character in a path; move this directory)
 endif
 
 # $(call programs,FILES): their absolute names, once it is sure that they are there and can be had.

@@ -30,8 +30,8 @@ WORDS = (
     ("opt", "OPT", "its optimisation (default: -O2)"),
 )
 
-# What make, the shell, or a compiler takes for its own in a path.
-ODD = re.compile(r"[^\w./,+@^-]")
+# What make, the shell, or a compiler takes for its own in a path: common/tree.mk's list.
+ODD = re.compile(r"""[\x00-\x20\x7f'"`$&|;:\\<>{}()\[\]*?!~=%#]""")
 
 
 @dataclass(frozen=True)

@@ -139,7 +139,7 @@ def verdict(status: int, log: Path, lab: str) -> tuple[int, str]:
     if log.exists() and "Triple fault" in log.read_text(errors="replace"):
         return 1, ("Triple fault: an exception could not be delivered, and the machine reset "
                    f"itself.\nmake grade LAB={lab[3]} explains the chain of exceptions.")
-    return (0, "") if status == 0 else (1, f"QEMU ended with status {status}.")
+    return (0, "") if status == 0 else (command.CANNOT, f"QEMU ended with status {status}.")
 
 
 def main() -> int:

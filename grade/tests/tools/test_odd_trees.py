@@ -16,10 +16,11 @@ from pathlib import Path
 
 import pytest
 
+from grade import options
 from grade.tests.tools.conftest import ROOT, Run
 
 WORKING = "Doe,Jané+1@home^_-"
-ODD = "' \"`$&|;:\\<>{}()[]*?!~=%#\t"
+ODD = "' \"`$&|;:\\<>{}()[]*?!~=%#\t\n\x1b"
 EVERY_GOAL = ("setup", "doctor", "run", "kernel", "iso", "grade", "debug", "gdb", "diff", "clean",
               "starter", "bug", "check", "lint", "bench", "help")
 Make = Callable[..., Path]
@@ -65,10 +66,18 @@ def test_a_path_that_make_cannot_take_is_refused(character: str, tmp_path: Path,
     for directory in (tree, tree / "lab1-boot"):
         done = run("make", "iso", cwd=directory)
         assert done.returncode == 2 and done.stdout == "", done.stdout
-        shown = "a blank" if character in " \t" else re.escape(character)
+        shown = ("a blank" if character.isspace() else re.escape(character)
+                 if character.isprintable() else "a control character")
         assert re.fullmatch(rf"\S+:\d+: \*\*\* make and the shell cannot work with {shown} in a "
-                            rf"path; move {re.escape(str(directory))}\.  Stop\.\n", done.stderr), \
-            done.stderr
+                            r"path; move .*\.  Stop\.\n", done.stderr, re.DOTALL), done.stderr
+        assert str(directory) in done.stderr or not character.isprintable()
+
+
+def test_the_grader_refuses_the_same() -> None:
+    printable = {chr(code) for code in range(0x20, 0x7f)} - {"/"}
+    assert {character for character in printable if options.ODD.search(character)} \
+        == {character for character in ODD if character.isprintable()}
+    assert not options.ODD.search(WORKING + "’·æ\u3000")
 
 
 @pytest.mark.parametrize("goal", EVERY_GOAL)
