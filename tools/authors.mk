@@ -5,9 +5,9 @@
 #:                                             FRESH=1: earlier labs are given solved
 #:   diff [LAB=n] AGAINST=path                 the reference against a submission
 #:   bug [BUG=name]                            put a known bug in, and see it caught; the list of bugs
-.PHONY: starter bug check lint bench platforms
+.PHONY: starter bug check bochs lint bench platforms
 # Together with these, setup and doctor look at the tests' and the linters' packages as well.
-ifneq ($(filter starter bug check lint bench platforms,$(MAKECMDGOALS)),)
+ifneq ($(filter starter bug check bochs lint bench platforms,$(MAKECMDGOALS)),)
 ROLE := authors
 endif
 
@@ -19,6 +19,7 @@ bug:
 
 #: For authors
 #:   check                                     everything: lint, and every test of the project
+#:   bochs                                     all hostile programs on a second processor, Bochs
 #:   lint                                      formatting, static analysis of C, shell and Python
 #:   bench [LAB=n]                             seconds per graded check, beside other courses'
 #:   platforms [ON="bookworm trixie sid"]      as root: setup check on each release, in build/platforms
@@ -27,6 +28,11 @@ check: lint
 	@mkdir -p build/tests
 	@$(PYTHON) -m pytest -q -n $(or $(JOBS),auto) --basetemp build/tests/tmp --durations 10 \
 	    grade/tests
+
+bochs:
+	@mkdir -p build/tests
+	@$(PYTHON) -m pytest -q -n $(or $(JOBS),auto) --basetemp build/tests/bochs \
+	    grade/tests/bochs grade/tests/bochs/every_program.py
 
 lint:
 	@sh tools/lint
