@@ -99,14 +99,15 @@ $(BUILD)/flags: FORCE
 # ---- input into the kernel; so it gets the preprocessed text as a file that has no name any more.
 # ---- To nasm 2.16 a line behind its own `%line 22+1 file` is the 23rd: gdb would show the wrong one.
 # ---- READS=1: beside each object stands what was read for it, also by .incbin (OBJECT.read; for C,
-# ---- what the preprocessor read, in the .d files). The grader looks there.
+# ---- what the preprocessor read, in the .d files). The grader looks there. READS=-fno-integrated-as
+# ---- for clang, whose own assembler does not tell.
 COMMA := ,
 if_listed = $(if $(READS),$(1))
 
 define compile =
 @mkdir -p $(@D)
 $(call SHOW,CC,$<)
-$(Q)cd $(ROOT) && $(CC) $(CFLAGS) $(1) -MD -MP $(call if_listed,-Wa$(COMMA)--MD$(COMMA)$@.read) \
+$(Q)cd $(ROOT) && $(CC) $(CFLAGS) $(1) -MD -MP $(call if_listed,$(READS:1=) -Wa$(COMMA)--MD$(COMMA)$@.read) \
     -c $(abspath $<) -o $@
 endef
 
@@ -197,8 +198,8 @@ $(BUILD)/kernel-probe.elf: $(OBJECTS) $(PROBE_OBJECTS) $(BUILD)/kernel.ld $(BUIL
 	$(call link,$(OBJECTS) $(PROBE_OBJECTS))
 
 # ---- The disc. Fixed dates and a fixed disk GUID make the same disc from the same kernel, but for
-# ---- the four bytes of a serial number that mformat draws; no fonts, themes and languages make it
-# ---- small.
+# ---- the four bytes of a serial number that mformat draws, and the time in the name of a file by
+# ---- which GRUB 2.12 and newer find their disc; no fonts, themes and languages make it small.
 DATE  := 2023111422132000
 EPOCH := 1700000000
 GUID  := 52756e67-0000-4000-8000-00000000000$(LAB)

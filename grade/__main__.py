@@ -49,7 +49,7 @@ def run(arguments: Sequence[str] | None) -> int:
         return command(arguments)
     except BadSubmission as refusal:
         for problem in refusal.problems:
-            say(f"Problem with the submission: {problem}")
+            say(problem if problem.startswith("…") else f"Problem with the submission: {problem}")
     except CannotGrade as refusal:
         say(f"Cannot grade: {refusal}")
     except KeyboardInterrupt:

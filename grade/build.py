@@ -59,7 +59,7 @@ NOT_FOUND = re.compile(r"^(?:/bin/)?(?:sh|dash|bash): (?:line )?\d+: ([\w.+-]+):
 NOISE = re.compile(r"^make(\[[0-9]+\])?: (Entering|Leaving) directory")
 QUOTED = re.compile(r"#\s*(error|warning|pragma)|%error|^\s*\d* \| ")
 HOST = re.compile(r"No space left on device|Disk quota exceeded|Read-only file system|"
-                  r"Input/output error|Too many open files|Cannot allocate memory|"
+                  r"Input/output error|Too many open files in system|Cannot allocate memory|"
                   r"Resource temporarily unavailable|Structure needs cleaning")
 CRASH = re.compile(r"internal compiler error|Killed signal terminated program|"
                    r"[Uu]nable to execute command|cannot execute|error trying to exec|"
@@ -162,10 +162,11 @@ def make(directory: Path, build_dir: Path, cc: str, opt: str, *goals: str,
     RUNG_RULES names other rules, for the grader's own tests."""
     rules = os.environ.get("RUNG_RULES") or str(common / "lab.mk")
     taken_in = common != COMMON
-    listed = taken_in and lists_reads(cc)
     command = ["make", "-C", str(directory), "-f", rules,
                f"-j{jobs or os.cpu_count() or 1}", "-Otarget", f"BUILD={build_dir.resolve()}",
-               f"CC={cc}", f"OPT={opt}", *(["READS=1"] if listed else []), *goals]
+               f"CC={cc}", f"OPT={opt}", *goals]
+    if taken_in:
+        command.append(f"READS={list_of_reads(cc)}")
     status, output = supervised(command)
     if taken_in:
         allowed = [common.parent, *system_headers(cc)]
@@ -177,9 +178,13 @@ def make(directory: Path, build_dir: Path, cc: str, opt: str, *goals: str,
 
 
 @lru_cache(maxsize=None)
-def lists_reads(cc: str) -> bool:
-    """Whether the compiler's assembler can say what it reads. clang's own cannot."""
-    return not compiles(cc, ["-Wa,--MD,/dev/null"])
+def list_of_reads(cc: str) -> str:
+    """How the assembler of a compiler is made to list what it reads: READS= of lab.mk."""
+    for reads in ("1", "-fno-integrated-as"):
+        if not compiles(cc, ["-Wa,--MD,/dev/null", *([reads] if reads != "1" else [])]):
+            return reads
+    raise CannotGrade(f"CC={cc} cannot say which files it reads, so no other's tree can be graded "
+                      "with it")
 
 
 @lru_cache(maxsize=None)

@@ -18,8 +18,9 @@ from grade.errors import BadSubmission, printable
 LISTS = ("*.d", "*.read")
 PLACE = re.compile(r"^(?:In file included from |\s+from )?(/[^:]+):\d+", re.M)
 LARGEST_LIST = 4 << 20
-# What gcc hands its assembler, and lab.mk hands nasm.
-TEMPORARY = re.compile(rf"{re.escape(tempfile.gettempdir())}/cc\w+\.s|/proc/self/fd/3")
+# What gcc and clang hand their assembler, and lab.mk hands nasm.
+TEMPORARY = re.compile(rf"{re.escape(tempfile.gettempdir())}/(cc\w+|\w[\w.-]*-[0-9a-f]+)\.s"
+                       r"|/proc/self/fd/3")
 
 
 def refuse_foreign_reads(build_dir: Path, tree: Path, allowed: Sequence[Path]) -> None:

@@ -38,7 +38,7 @@ def results(*outcomes: Outcome) -> list[CheckResult]:
         *(functools.partial(ends, outcome) for outcome in outcomes), tells]
     checks = [Check(f"T1.{i}", "title", 1, ("1.1",), "", "kmain", body)
               for i, body in enumerate(bodies, 1)]
-    return run.run_checks(checks, cast(Lab, AnyLab()), 1, run.Watch(), run.call_body)
+    return run.run_checks(checks, cast(Lab, AnyLab()), 1, run.Watch(), run.run_check)
 
 
 @pytest.mark.parametrize("outcome", [Outcome.SPINNING, Outcome.SILENT])

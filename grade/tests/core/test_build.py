@@ -60,6 +60,7 @@ def test_a_tool_that_make_misses(output: str, nothing_on_path: None) -> None:
     'a.c:1:2: error: #error internal compiler error\n',
     "a.asm:1: error: (%error) Killed\n    1 | #error No space left on device\n",
     "/bin/sh: 1: frobnicator: not found\n",
+    "a.asm:1: error: unable to open include file `a.asm': Too many open files\n",
 ])
 def test_what_a_student_writes_is_no_fault_of_the_machine(output: str) -> None:
     with pytest.raises(BuildFailed):

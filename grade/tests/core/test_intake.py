@@ -318,31 +318,47 @@ def test_nobody_includes_the_reference(tree: Path, c: str, nasm: str) -> None:
 FILE = f"{ROOT}/{LAB1}/gdt.c"
 
 
-@pytest.mark.parametrize("name, line", [
-    ("a.asm", f'incbin "{FILE}"'),
-    ("a.asm", f'%include "{ROOT}/{LAB1}/boot.asm"'),
-    ("a.c", f'__asm__(".incbin \\"{FILE}\\"");'),
-    ("a.c", f'__asm__(".inc" "bin \\"{FILE}\\"");'),
-    ("a.c", f'#include "{ROOT}/{LAB1}/gdt.h"\nint a;'),
-    ("a.c", f'#define X "{ROOT}/{LAB1}/gdt.h"\n#include X\nint a;'),
-    ("a.c", f'# 1 "b.h" 3\n#include "{ROOT}/{LAB1}/gdt.h"\nint a;'),
-    ("gdt.h", f'#pragma GCC system_header\n#include "{ROOT}/{LAB1}/gdt.h"'),
-    ("a.c", '#include "/etc/os-release"'),  # does not compile: its error would quote it
-    ("a.c", '# 1 "b.c"\n#include "/etc/os-release"'),
-])
-def test_whatever_else_is_read_is_named(tree: Path, name: str, line: str) -> None:
-    """In a lab that is honest but for one line."""
+THEFTS = {
+    "a.asm": f'incbin "{FILE}"',
+    "b.asm": f'%include "{ROOT}/common/include/not_written.inc"',
+    "c.c": f'__asm__(".incbin \\"{FILE}\\"");',
+    "d.c": f'__asm__(".inc" "bin \\"{FILE}\\"");',
+    "e.c": f'#define X "{ROOT}/{LAB1}/gdt.h"\n#include X\nint a;',
+    "f.c": f'# 1 "g.h" 3\n#include "{ROOT}/{LAB1}/gdt.h"\nint a;',
+    "h.h": f'#pragma GCC system_header\n#include "{ROOT}/{LAB1}/gdt.h"',
+}
+
+
+def honest_but(tree: Path, files: dict[str, str], cc: str = "gcc") -> str:
+    """Build a lab 1 that is the reference's but for these files. What is said of it."""
     lab = tree / "honest" / LAB1
     lab.mkdir(parents=True)
     for path in (ROOT / LAB1).iterdir():
         if path.suffix in intake.SUFFIXES:
             (lab / path.name).write_bytes(path.read_bytes())
-    (lab / name).write_text(line + "\n")
+    for name, lines in files.items():
+        (lab / name).write_text(lines + "\n")
     got = taken(lab.parent, (1,))
-    with pytest.raises(BadSubmission, match="which is no part of the submission") as refusal:
-        build(got.labs[1], got.build_dir(1), common=got.common, opt="-O0")
-    assert "os-release" in str(refusal.value) or f"{LAB1}/{name.split('.')[0]}" in \
-        str(refusal.value)
+    with pytest.raises(BadSubmission) as refusal:
+        build(got.labs[1], got.build_dir(1), cc, "-O0", common=got.common)
+    return str(refusal.value)
+
+
+@pytest.mark.parametrize("cc", ["gcc", "clang"])
+def test_whatever_is_read_is_named(tree: Path, cc: str) -> None:
+    said = honest_but(tree, {**THEFTS, "i.c": '#include "h.h"\nint i;'}, cc)
+    for name in (*THEFTS, "i.c"):
+        assert name == "h.h" or f"{LAB1}/{name} reads {ROOT}/" in said, said
+
+
+@pytest.mark.parametrize("line", ['#include "/etc/os-release"',
+                                  '# 1 "b.c"\n#include "/etc/os-release"'])
+@pytest.mark.parametrize("cc", ["gcc", "clang"])
+def test_what_does_not_compile_is_not_quoted(tree: Path, line: str, cc: str) -> None:
+    said = honest_but(tree, {"a.c": line}, cc)
+    assert "reads /etc/os-release, which is no part of the submission" in said or \
+        f"reads {os.path.realpath('/etc/os-release')}, which" in said
+    assert "NAME=" not in said and "Debian" not in said
 
 
 def test_an_odd_name_in_a_list_of_dependencies_is_refused(tmp_path: Path) -> None:
