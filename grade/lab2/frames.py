@@ -11,6 +11,7 @@ from grade.lab2.kernel import (KERNEL_BASE, NUMBERS, OUT, PAGE, WINDOW, Ask, Ker
                                ask)
 from grade.lab2.memory import (GIB, MIB, Layout, Puzzle, Run, count, explain, frames, holey)
 from grade.machine import Machine, MemoryArea, Module
+from grade.machine.frames import check_number
 from grade.machine.multiboot2 import AVAILABLE, MODULE, information, memory_map, tags
 from grade.outcome import Failure, Outcome, equal, expect
 
@@ -220,6 +221,7 @@ def take_all(kernel: Kernel) -> list[int]:
         replies = kernel.all([ask("frame_alloc", OUT)] * 1000)
         good = [reply.out for reply in replies if reply.error == "OK"]
         taken += good
+        check_number(kernel.m, len(taken))
         if len(good) < len(replies):
             for reply in replies[len(good):]:
                 reply.demand("ERROR_NO_FRAMES", "after all frames were handed out")

@@ -10,7 +10,7 @@ from typing import NamedTuple, Union
 
 from grade.machine import Call, Interrupt, Machine, Value
 from grade.machine.gdbremote import GENERAL
-from grade.machine.frames import count_free
+from grade.machine.frames import check_number, count_free
 from grade.machine.layout import shared_numbers
 from grade.outcome import Failure, Outcome, expect
 
@@ -183,10 +183,11 @@ class Kernel:
     def drain(self, keep: int = 0) -> list[int]:
         """Take all frames but `keep`, in long runs first."""
         held: list[int] = []
-        size = 1 << max(self.frames_free() // 8, 1).bit_length() - 1
+        size = 1 << (self.m.phys.size // PAGE // 8).bit_length() - 1
         while size:
             replies = self.all([ask("frame_alloc_run", size, OUT)] * 16)
             taken = [each.out for each in replies if each.error == "OK"]
+            check_number(self.m, len(held) + size * len(taken))
             held += [first + i * PAGE for first in taken for i in range(size)]
             if len(taken) < len(replies):
                 size //= 4 if size > 2 else 2

@@ -13,6 +13,8 @@ SYMBOL_TABLE = 2
 UNDEFINED = 0
 FUNCTION, UNTYPED, OBJECT = 2, 0, 1
 X86_64 = 62
+MOST_SYMBOLS = 100_000
+LONGEST_NAME = 1024
 HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
 PROGRAM_HEADER = struct.Struct("<IIQQQQQQ")
 SECTION_HEADER = struct.Struct("<IIQQQQIIQQ")
@@ -49,7 +51,8 @@ class Symbol:
 
 
 class Elf:
-    """The file's bytes, and what they say."""
+    """The file's bytes, and what they say. They come from a student's linker, or from anywhere: all
+    that is in them is checked before it is used, and BadElf says what is wrong."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -57,19 +60,39 @@ class Elf:
         if self.bytes[:6] != b"\x7fELF\x02\x01" or len(self.bytes) < HEADER.size:
             raise BadElf(f"{path.name} is not a 64-bit little-endian ELF file")
         fields: tuple[int, ...] = HEADER.unpack_from(self.bytes)
-        (_, _, self.machine, _, self.entry_va, self._program, self._section, _, _,
-         self._program_size, self._program_count, self._section_size, self._section_count,
-         _) = fields
+        (_, _, self.machine, _, self.entry_va, program, section, _, _, program_size,
+         program_count, section_size, section_count, _) = fields
+        self._programs = self._headers("program header", PROGRAM_HEADER, program, program_size,
+                                       program_count)
+        self._sections = self._headers("section header", SECTION_HEADER, section, section_size,
+                                       section_count)
+
+    def _headers(self, what: str, form: struct.Struct, start: int, size: int, count: int
+                 ) -> list[tuple[int, ...]]:
+        """A table of headers."""
+        if count and size < form.size:
+            raise BadElf(f"a {what} of {self.path.name} has {size} bytes, not {form.size}")
+        table = self._part(f"the table of {what}s", start, size * count)
+        return [form.unpack_from(table, size * i) for i in range(count)]
+
+    def _part(self, what: str, offset: int, size: int) -> bytes:
+        if offset + size > len(self.bytes):
+            raise BadElf(f"{what} of {self.path.name} ({offset:#x} + {size:#x} bytes) goes beyond "
+                         f"the end of the file, {len(self.bytes):#x}")
+        return self.bytes[offset:offset + size]
 
     @cached_property
     def segments(self) -> list[Segment]:
         """What is to be loaded."""
         found = []
-        for i in range(self._program_count):
-            kind, flags, offset, va, pa, size, memory, _ = PROGRAM_HEADER.unpack_from(
-                self.bytes, self._program + i * self._program_size)
-            if kind == LOAD and memory:
-                found.append(Segment(va, pa, memory, flags, self.bytes[offset:offset + size]))
+        for kind, flags, offset, va, pa, size, memory, _ in self._programs:
+            if kind != LOAD or not memory:
+                continue
+            if size > memory:
+                raise BadElf(f"the segment at {va:#x} has more bytes in the file, {size:#x}, than "
+                             f"in memory, {memory:#x}")
+            data = self._part(f"the segment at {va:#x}", offset, size)
+            found.append(Segment(va, pa, memory, flags, data))
         return found
 
     @property
@@ -83,20 +106,26 @@ class Elf:
     @cached_property
     def symbols(self) -> list[Symbol]:
         """Every name with an address."""
-        sections = [SECTION_HEADER.unpack_from(self.bytes, self._section + i * self._section_size)
-                    for i in range(self._section_count)]
-        found = []
-        for _, kind, _, _, offset, size, link, _, _, _ in sections:
-            if kind == SYMBOL_TABLE:
-                names = sections[link][4]
-                found += self._symbols(self.bytes[offset:offset + size], names)
+        found: list[Symbol] = []
+        for _, kind, _, _, offset, size, link, _, _, _ in self._sections:
+            if kind != SYMBOL_TABLE:
+                continue
+            table = self._part("the symbol table", offset, size)
+            if link >= len(self._sections):
+                raise BadElf(f"the symbol table of {self.path.name} has its names in section {link}"
+                             f", and there are {len(self._sections)}")
+            names = self._part("the table of names", *self._sections[link][4:6])
+            found += _symbols(table[:len(table) // SYMBOL.size * SYMBOL.size], names)
+            if len(found) > MOST_SYMBOLS:
+                raise BadElf(f"{self.path.name} has {len(found)} symbols; a lab's kernel has less "
+                             f"than {MOST_SYMBOLS}")
         return found
 
-    def _symbols(self, table: bytes, names: int) -> list[Symbol]:
-        found = []
-        for name, info, _, section, value, size in SYMBOL.iter_unpack(table):
-            if section != UNDEFINED and name and info & 15 in (FUNCTION, UNTYPED, OBJECT):
-                end = self.bytes.index(b"\0", names + name)
-                text = self.bytes[names + name:end].decode(errors="replace")
-                found.append(Symbol(text, value, size, info & 15))
-        return found
+
+def _symbols(table: bytes, names: bytes) -> list[Symbol]:
+    found = []
+    for name, info, _, section, value, size in SYMBOL.iter_unpack(table):
+        if section != UNDEFINED and name and info & 15 in (FUNCTION, UNTYPED, OBJECT):
+            text = names[name:name + LONGEST_NAME].partition(b"\0")[0]
+            found.append(Symbol(text.decode(errors="replace"), value, size, info & 15))
+    return found

@@ -53,6 +53,14 @@ def check_taken(machine: Machine, frames: Sequence[int]) -> None:
         seen.add(frame)
 
 
+def check_number(machine: Machine, number: int) -> None:
+    """No more frames than the machine has: an allocator that never fails would keep us for ever."""
+    most = machine.phys.size // PAGE
+    if number > most:
+        raise Failure(Outcome.WRONG, f"{number} frames were handed out, and there is no end of it; "
+                      f"the machine has {most}", "ERROR_NO_FRAMES when all that are free are taken")
+
+
 @contextmanager
 def undone(machine: Machine) -> Iterator[None]:
     """What happens inside is undone afterwards: to memory, and to the registers that a call

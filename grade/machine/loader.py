@@ -39,7 +39,8 @@ class Space:
                  for first, last in [(low + alignment - 1 & -alignment, high - size & -alignment)]
                  if first <= last]
         if not rooms:
-            raise ValueError(f"the memory map has no room for {size} bytes")
+            raise Failure(Outcome.WRONG, f"beside the kernel there is no room for {size} bytes in "
+                          "memory", "a kernel that leaves room for its modules")
         first, last = self._rng.choice(rooms)
         inside = first + self._rng.randrange((last - first) // alignment + 1) * alignment
         start = self._rng.choice([first, last, inside, inside])

@@ -95,6 +95,8 @@ def _search_further(image: bytes) -> str:
 
 def _header_tags(image: bytes, offset: int, length: int) -> tuple[tuple[int, int, bytes], ...]:
     tags, at, end = [], offset + HEADER.size, offset + length
+    if end > len(image):
+        raise BadHeader(f"the header at {offset:#x} goes beyond the end of the file")
     while at + HEADER_TAG.size <= end:
         kind, flags, size = HEADER_TAG.unpack_from(image, at)
         if size < HEADER_TAG.size or at + size > end:
@@ -116,6 +118,8 @@ def _check_tag(kind: int, flags: int, data: bytes) -> None:
         missing = set(wanted) - AVAILABLE_TAGS
         if missing:
             raise BadHeader(f"the header asks for information {sorted(missing)}: GRUB has none")
+    if kind == ENTRY and len(data) < 4:
+        raise BadHeader("the header's entry tag has no room for an address")
     if kind == ADDRESS:
         raise BadHeader("the header has an address tag; the grader loads ELF by its segments")
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import bisect
+import contextlib
+import resource
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -13,7 +15,19 @@ from grade import toolchain
 from grade.machine.elf import FUNCTION, OBJECT, UNTYPED, Elf, Symbol
 from grade.outcome import Failure, Outcome
 
+TOOL_CPU, TOOL_MEMORY = 10, 2 << 30  # seconds, bytes
 FARTHEST = 1 << 16  # from the start of a function of unknown size
+
+
+def bounded(command: Sequence[str]) -> str:
+    """What a tool says of a kernel. Debug information can be damaged so that it works for ever, or
+    takes all memory: it is ended then, and has said nothing."""
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL) as tool:
+        with contextlib.suppress(OSError):  # it has ended already
+            resource.prlimit(tool.pid, resource.RLIMIT_CPU, (TOOL_CPU, TOOL_CPU))
+            resource.prlimit(tool.pid, resource.RLIMIT_AS, (TOOL_MEMORY, TOOL_MEMORY))
+        return tool.communicate()[0].decode(errors="replace")
 
 
 class Symbols:
@@ -81,8 +95,7 @@ class Symbols:
         tool = shutil.which(toolchain.tool("addr2line")) or shutil.which("llvm-addr2line")
         if not unknown or not tool:
             return
-        answer = subprocess.run([tool, "-e", str(self.path), *map(hex, unknown)],
-                                capture_output=True, text=True, check=False).stdout
+        answer = bounded([tool, "-e", str(self.path), *map(hex, unknown)])
         for address, line in zip(unknown, answer.splitlines()):
             place = line.split(" (discriminator")[0].rpartition("/")[2]
             self._lines[address] = "" if place.endswith((":?", ":0")) else place
