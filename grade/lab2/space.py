@@ -9,7 +9,7 @@ from typing import NamedTuple
 from grade.lab2.kernel import OUT, PAGE, USER_END, WINDOW, Ask, Kernel, ask
 from grade.machine import Machine, Mapping
 from grade.machine.paging import (ADDRESS, LARGE, NO_CACHE, NO_EXECUTE, PRESENT, USER, WRITABLE,
-                                  WRITE_THROUGH, canonical, flags as flag_names, page_size,
+                                  WRITE_THROUGH, Visits, canonical, flags as flag_names, page_size,
                                   tables)
 from grade.outcome import Failure, Outcome, equal, expect
 
@@ -172,12 +172,14 @@ def path_lines(m: Machine, root: int, va: int) -> list[str]:
 
 def table_entries(m: Machine, root: int) -> Iterator[tuple[int, int, int]]:
     """Every present entry as (level, index in the root, value)."""
+    visits = Visits(m.phys)
     for top, entry in enumerate(m.phys.table(root)):
         if not entry & PRESENT:
             continue
         yield TOP, top, entry
         todo = [(TOP - 1, entry & ADDRESS)]
         while todo:
+            visits.one()
             level, table = todo.pop()
             for value in m.phys.table(table):
                 if value & PRESENT:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from grade.machine.phys import PhysicalMemory
+from grade.machine.phys import PAGE, PhysicalMemory
 from grade.outcome import Failure, Outcome
 
 PRESENT, WRITABLE, USER = 1 << 0, 1 << 1, 1 << 2
@@ -147,13 +147,31 @@ def mappings(memory: PhysicalMemory, cr3: int, first: int = 0, last: int = 511) 
     """Every page that is mapped through the entries first..last of the top table."""
     found: list[Mapping] = []
     _check(memory, cr3 & ADDRESS, LEVELS, None)
-    _collect(memory, cr3 & ADDRESS, LEVELS, 0, WRITABLE | USER, found, range(first, last + 1))
+    _collect(memory, cr3 & ADDRESS, LEVELS, 0, WRITABLE | USER, found, Visits(memory),
+             range(first, last + 1))
     return found
 
 
+class Visits:
+    """Counts the tables of a walk. Each is a frame, so there cannot be more of them than frames: a
+    walk that goes on is in a table that is its own child, or the child of many."""
+
+    def __init__(self, memory: PhysicalMemory) -> None:
+        self._most = self._left = memory.size // PAGE
+
+    def one(self) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise Failure(Outcome.WRONG, f"a walk through the page tables comes to more than "
+                          f"{self._most} tables, and the machine has not so many frames",
+                          "tables of which each hangs in one place",
+                          hint="is a table its own child, or were its entries not zeroed?")
+
+
 def _collect(memory: PhysicalMemory, table: int, level: int, base: int, rights: int,
-             found: list[Mapping], wanted: range = range(512)) -> None:
+             found: list[Mapping], visits: Visits, wanted: range = range(512)) -> None:
     """Add the leaves under a table. rights: W and U that the levels above grant, and their NX."""
+    visits.one()
     size = page_size(level)
     entries = memory.table(table)
     for i in wanted:
@@ -165,7 +183,7 @@ def _collect(memory: PhysicalMemory, table: int, level: int, base: int, rights: 
         if not _ends(entry, level):
             below = entry & ADDRESS
             _check(memory, below, level - 1, Entry(level, table, i, entry))
-            _collect(memory, below, level - 1, va, granted, found)
+            _collect(memory, below, level - 1, va, granted, found, visits)
         else:
             found.append(Mapping(
                 canonical(va), entry & ADDRESS & ~(size - 1), size, granted & WRITABLE != 0,
@@ -178,10 +196,9 @@ def _collect(memory: PhysicalMemory, table: int, level: int, base: int, rights: 
 
 def tables(memory: PhysicalMemory, cr3: int) -> Iterator[tuple[int, int]]:
     """Every table as (level, physical address), the top one first; one used twice comes twice."""
-    todo = [(LEVELS, cr3 & ADDRESS)]
-    for count in range(MOST_LEAVES):
-        if not todo:
-            return
+    todo, visits = [(LEVELS, cr3 & ADDRESS)], Visits(memory)
+    while todo:
+        visits.one()
         level, table = todo.pop()
         _check(memory, table, level, None)
         yield level, table

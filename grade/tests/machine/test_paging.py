@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,19 @@ def test_tables_that_contain_themselves_end(memory: PhysicalMemory,
     with pytest.raises(Failure, match="more than") as caught:
         mappings(memory, ROOT)
     assert "its own child" in caught.value.hint
+
+
+@pytest.mark.parametrize("walk_all", [mappings, table_frames])
+def test_empty_children_without_number(memory: PhysicalMemory,
+                                       walk_all: Callable[[PhysicalMemory, int], object]) -> None:
+    """Every entry of three levels leads to one table, and there is no page: 512 ^ 3 empty tables
+    would be walked."""
+    for table, below in ((ROOT, L3), (L3, L2), (L2, L1)):
+        for slot in range(512):
+            memory.set_u64(table + 8 * slot, below | ALL)
+    memory.write(L1, bytes(4096))
+    with pytest.raises(Failure, match="not so many frames"):
+        walk_all(memory, ROOT)
 
 
 def test_a_walk_is_fast(memory: PhysicalMemory) -> None:
