@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -60,7 +61,8 @@ def test_refuses_a_loader_that_is_not_multiboot2() -> None:
 
 
 def test_same_kernel_from_any_directory(tmp_path: Path) -> None:
-    """Bit for bit; the disc, but for the four bytes of a serial number that mformat draws."""
+    """Bit for bit; the disc, but for the four bytes of a serial number that mformat draws, and the
+    time by which GRUB finds its disc from version 2.12 on (in the name of a file on it)."""
     from tools.bug import copy_tree
     products = []
     for place in ("a", "a/longer/path"):
@@ -70,7 +72,10 @@ def test_same_kernel_from_any_directory(tmp_path: Path) -> None:
         subprocess.run(["make", "-C", lab, "PROBES=", "iso"], check=True,
                        env=clean_environment(), stdout=subprocess.DEVNULL)
         made = tree / "build" / lab.name
-        products.append(((made / "kernel.elf").read_bytes(), (made / "rung.iso").read_bytes()))
+        # In Joliet's names a character has two bytes.
+        disc = re.sub(rb"2\0?0\0?\d\0?\d(\0?[-_]\0?\d\0?\d){6}", b"time",
+                      (made / "rung.iso").read_bytes())
+        products.append(((made / "kernel.elf").read_bytes(), disc))
     (kernel, disc), (other_kernel, other_disc) = products
     assert kernel == other_kernel
     assert len(disc) == len(other_disc)
