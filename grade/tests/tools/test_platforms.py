@@ -50,7 +50,7 @@ def go(platform: Platform, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, scor
     results.write_text(json.dumps({"score": score, "maximum": 600}))
 
     def shell(self: Root, command: str, as_root: bool = False) -> tuple[int, str]:
-        assert as_root == command.startswith(("tools/setup", "make setup")) or not as_root
+        assert as_root == command.startswith(("sh tools/setup", "make setup")) or not as_root
         return answers.get(command, (0, ""))
     monkeypatch.setattr(Root, "shell", shell)
     monkeypatch.setattr(platforms, "prepared", lambda release, roots, mirror, log: Root(root, log))
@@ -131,6 +131,6 @@ def test_nothing_is_left_of_a_command(tmp_path: Path) -> None:
 
 
 def test_installing_is_all_that_root_does() -> None:
-    assert all(step.command.split()[0] == "tools/setup" or step.command == "make setup"
+    assert all(step.command.startswith("sh tools/setup ") or step.command == "make setup"
                for step in platforms.STEPS if step.as_root)
     assert Step("make setup check", status=None) in platforms.STEPS
