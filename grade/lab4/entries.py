@@ -12,8 +12,8 @@ from grade.machine import Machine, Registers
 from grade.machine.hardware_breakpoint import clear_breakpoint, set_breakpoint
 from grade.machine.state import (AC, DF, FIXED, FRAME_SIZE, GENERAL, ID, KERNEL_CS, KERNEL_SS,
                                  NUMBERS, TF, USER_CS, USER_SS, State, come_back_changed, compare,
-                                 flags_clear, give_back, random_flags, random_registers, read_frame,
-                                 user_base, values, write_words)
+                                 flags_clear, give_back, nmi_here, random_flags, random_registers,
+                                 read_frame, user_base, values, write_words)
 from grade.outcome import Failure, Outcome, equal, expect
 
 DEBUG, NMI, DOUBLE_FAULT, MACHINE_CHECK = 1, 2, 8, 18
@@ -148,8 +148,7 @@ def strike_here(machine: Machine, rng: Random, users: int, place: str) -> None:
     """Let an NMI, and then a #DB, come before the instruction at which the machine stands; go on
     after each."""
     before = machine.regs
-    machine.nmi()
-    machine.run_to("trap")
+    nmi_here(machine, rng)
     struck(machine, rng, users, NMI, before, place)
     set_breakpoint(machine, before.rip)
     machine.run_to("trap")

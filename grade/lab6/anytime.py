@@ -14,8 +14,8 @@ from grade.machine.gdbremote import Registers
 from grade.machine.hardware_breakpoint import clear_breakpoint, set_breakpoint
 from grade.machine.state import (AC, ALL, DF, FIXED, FRAME_SIZE, GENERAL, ID, KERNEL_CS, KERNEL_SS,
                                  NUMBERS, PAGE, TF, USER_CS, USER_SS, WITH_ERROR_CODE, State,
-                                 compare, give_back, random_flags, random_registers, read_frame,
-                                 user_base, values, write_words)
+                                 compare, give_back, nmi_here, random_flags, random_registers,
+                                 read_frame, user_base, values, write_words)
 from grade.outcome import equal, expect
 
 DEBUG, NMI = 1, 2
@@ -49,8 +49,7 @@ def strike_here(guest: Guest, what: str) -> None:
     """Let an NMI, and then a #DB, come before the instruction at which the machine stands; go on
     after each."""
     m, before = guest.m, values(guest.m.regs, KEPT)
-    m.nmi()
-    m.run_to("trap")
+    nmi_here(m, guest.rng)
     struck(guest, NMI, before, what)
     set_breakpoint(m, before["rip"])
     m.run_to("trap")

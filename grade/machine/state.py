@@ -116,6 +116,26 @@ def come_back_changed(machine: Machine, rng: Random, where: str, **changes: int)
     compare(values(machine.regs, RESTORED), {name: wanted[name] for name in RESTORED}, where)
 
 
+NMI_TRIES = 8
+PROCESSOR = (*ALL, "cs", "ss", "cr3", "fs_base", "gs_base", "k_gs_base")
+
+
+def nmi_here(machine: Machine, rng: Random) -> None:
+    """Let an NMI come before the next instruction, and come to trap(). It is told to a processor
+    that runs in a thread of its own, and a few instructions may be quicker: then these are undone
+    by doing them again, and so is the NMI."""
+    before = machine.regs
+    for _ in range(NMI_TRIES):
+        machine.nmi()
+        machine.run_to("trap")
+        struck = machine.events[-1].ip
+        if struck == before.rip:
+            return
+        give_back(machine, rng)
+        machine.run_to(struck)
+        machine.set_regs(**values(before, PROCESSOR))
+
+
 RED_ZONE = 256
 LANDING = "kernel_ready"  # where the kernel has been, and does not come again
 
