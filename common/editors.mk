@@ -8,12 +8,13 @@ ifeq ($(BUILD),$(ROOT)/build/$(NAME))
 DATABASE := compile_commands.json
 
 .PHONY: database
-kernel iso: database
 database: $(ROOT)/build/$(DATABASE)
+$(OBJECTS): | $(ROOT)/build/$(DATABASE)
 
 # $(call entries,COMPILER AND FLAGS,FILES): one line for each file. The command is what the shell
 # gets, as a string of JSON, as a word of the shell.
-as_json = '$(subst ','\'',$(subst ",\",$(subst \,\\,$(strip $(1)))))'
+TAB := $(subst x,,x	x)
+as_json = '$(subst ','\'',$(subst $(TAB),\t,$(subst ",\",$(subst \,\\,$(1)))))'
 entries = for file in $(wildcard $(2)); do \
     printf '{"directory": "%s", "file": "%s", "command": "%s -c %s"}\n' \
     '$(ROOT)' "$$file" $(call as_json,$(1)) "$$file"; done;

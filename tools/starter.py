@@ -119,6 +119,8 @@ def make_tree(source: Path, destination: Path, lab: int, keep: Keep = lambda exe
     check_exercises(source, chosen)
     texts = {path: cut(*read(source, path), keep, str(path)) for path in chosen
              if is_marked(source, path)}
+    texts.update({path: without_later_labs((source / path).read_text(), lab) for path in chosen
+                  if path.parts[0] == ".vscode"})
     for path in chosen:
         write(source, destination, path, texts.get(path))
     manifest = {str(path): fingerprint(destination / path) for path in chosen}
@@ -131,6 +133,12 @@ def belongs(path: Path, lab: int) -> bool:
     if any(name == only or name.startswith(only + "/") for only in REFERENCE_ONLY):
         return False
     return name != MANIFEST and (tree.lab_of(path) or 0) <= lab
+
+
+def without_later_labs(text: str, lab: int) -> str:
+    """What an editor offers: of its lists of labs, one a line, those that are in the tree."""
+    return "".join(line for line in text.splitlines(keepends=True)
+                   if all(int(number) <= lab for number in re.findall(r'"lab([1-9])-', line)))
 
 
 def is_marked(source: Path, path: Path) -> bool:
