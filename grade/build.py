@@ -112,6 +112,16 @@ def require_tools(cc: str) -> None:
     for tool in (*TOOLS, *compiler_words(cc)[:1]):
         if not shutil.which(tool):
             raise MissingTool(tool)
+    fault = machine_fault(os.environ.get("PATH", ""))
+    if fault:
+        raise CannotGrade(fault)
+
+
+@lru_cache(maxsize=None)
+def machine_fault(path: str) -> str:
+    """A QEMU that is too old is another machine: with one, a perfect kernel loses points. (Asked
+    once for each PATH that it may be found on.)"""
+    return toolchain.version_fault("qemu-system-x86_64")
 
 
 def compiler_words(cc: str) -> list[str]:

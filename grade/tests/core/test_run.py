@@ -161,6 +161,18 @@ def test_a_missing_tool(course: Course, tmp_path: Path, tool: str) -> None:
     assert "make setup" in run.text and "lab1" not in run.text.splitlines()[-1]
 
 
+@pytest.mark.parametrize(("script", "told"), [
+    ("echo QEMU emulator version 6.2.0", "qemu-system-x86_64 is version 6.2.0, and 7.2 or newer"),
+    ("echo cannot open shared object file >&2; exit 127", "cannot open shared object file"),
+])
+def test_a_qemu_that_is_too_old_or_does_not_run(course: Course, tmp_path: Path, script: str,
+                                                told: str) -> None:
+    tools = tools_but(tmp_path, "qemu-system-x86_64")
+    (tools / "qemu-system-x86_64").write_text(f"#!/bin/sh\n{script}\n")
+    (tools / "qemu-system-x86_64").chmod(0o755)
+    cannot(course.grade("--lab", "1", PATH=str(tools)), told)
+
+
 def test_a_tool_that_is_missed_in_the_middle(course: Course, tmp_path: Path) -> None:
     run = course.grade("--lab", "1", PATH=str(tools_but(tmp_path, "cp")))
     cannot(run, "cp is not installed")
