@@ -7,6 +7,7 @@ one of these is a real file and no symlink, so that a source changed by a later 
 from __future__ import annotations
 
 import os
+import platform
 import re
 import subprocess
 from pathlib import Path
@@ -20,7 +21,7 @@ LABS = sorted(ROOT.glob("lab[1-9]-*"))
 PROGRAMS = sorted([*HERE.glob("test_*.c"), *HERE.glob("fuzz_*.c")])
 
 FLAGS = ["-std=gnu11", "-O1", "-g", "-Wall", "-Wextra", "-Wno-unused-parameter",
-         "-fno-builtin", "-fno-strict-aliasing",
+         "-fno-builtin", "-fno-strict-aliasing", "-fsigned-char",
          "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 
 
@@ -58,6 +59,8 @@ def build(lab: Path, program: Path) -> Path:
 
 @pytest.mark.parametrize(("lab", "program"), CASES)
 def test_program(lab: Path, program: Path) -> None:
+    if platform.machine() != "x86_64" and "<asm/processor-flags.h>" in program.read_text():
+        pytest.skip("it compares ours with Linux's own headers for x86-64")
     # Leaks are the programs' own, and looking for them needs rights that containers may lack.
     environment = {**os.environ, "ASAN_OPTIONS": "detect_leaks=0",
                    "UBSAN_OPTIONS": "print_stacktrace=1"}
