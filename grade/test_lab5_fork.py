@@ -17,7 +17,7 @@ from grade.machine import Limits
 from grade.machine.state import PAGE
 from grade.outcome import equal, expect
 
-PATIENT = Limits(cpu=30.0)  # for programs that run by themselves
+PATIENT = Limits(cpu=8.0)  # for programs that run by themselves
 
 # ---- Exercise 5.1: copy on write ---------------------------------------------------------------
 

@@ -16,7 +16,7 @@ WORKERS, ROUNDS, SPINS = 3, 5, 4_000_000
 KEPT = ("rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "r8", "r9", "r10", "r11", "r12", "r13", "r14",
         "r15")
 CHANGED_BY_SYSCALL = ("rcx", "r11")
-LIMITS = Limits(cpu=15.0)
+LIMITS = Limits(cpu=5.0)  # ten times what it takes
 LINES = ("hello one two", "hello | wc", "memory", "family", "cow", "crash", "nobody", "exit")
 WHY = {"pti=on": "page not present", "pti=off": "protection violation"}
 CRASH = "process crash: #PF page fault .*: user read: {}"  # of the kernel's memory
