@@ -9,6 +9,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -123,10 +124,11 @@ def test_it_is_there_before_the_lab_compiles(whole: Path, tmp_path: Path) -> Non
 class Clangd:
     """clangd as an editor talks to it: the language server protocol on a pipe."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *options: str) -> None:
         self.root, self.number = root, 0
-        self.process = subprocess.Popen(["clangd", "-j=1"], cwd=root, stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        self.process = subprocess.Popen(["clangd", "-j=1", *options], cwd=root,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=subprocess.DEVNULL)
         self.ask("initialize", {"processId": None, "rootUri": root.as_uri(), "capabilities": {}})
         self.tell("initialized", {})
 
@@ -188,7 +190,7 @@ class Clangd:
 
 @pytest.fixture
 def clangd(whole: Path) -> Iterator[Clangd]:
-    server = Clangd(whole)
+    server = Clangd(whole, "--background-index=false")
     yield server
     server.close()
 
@@ -255,6 +257,12 @@ def test_nothing_is_generated_outside_build(starter: Path) -> None:
     server = Clangd(starter)
     try:
         assert server.errors(f"{LABS[0]}/main.c") == []
+        for _ in range(600):  # it is written in the background
+            if list(starter.rglob("*.idx")):
+                break
+            time.sleep(0.1)
+        else:
+            pytest.fail("clangd has written no index")
     finally:
         server.close()
     assert snapshot(starter) == before
