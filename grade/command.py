@@ -17,11 +17,10 @@ from grade.plugin import Grading
 from grade.report import Report, make_console
 from grade.results import Results, alone, discard, write, write_problem
 
-# Nothing of pytest that would read or write a file, capture, or print: the project's settings and
-# conftest.py are for plain pytest. Plugins that happen to be installed stay out (see run_pytest).
-QUIET = ["-c", os.devnull, "--rootdir", str(ROOT), "--noconftest", "-p", "grade.plugin",
-         "-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:capture", "-p", "no:logging",
-         "-p", "no:junitxml", "-p", "no:faulthandler", "-p", "no:warnings"]
+# The report is ours, and so are the files; the project's settings and conftest.py are for plain
+# pytest. Plugins that happen to be installed stay out (see run_pytest).
+OURS = ["-c", os.devnull, "--rootdir", str(ROOT), "--noconftest", "-p", "grade.plugin",
+        "-p", "no:terminal", "-p", "no:cacheprovider", "--capture=no"]
 
 
 def command(arguments: Sequence[str] | None) -> int:
@@ -77,7 +76,7 @@ def run_pytest(grading: Grading, numbers: Sequence[int]) -> None:
     for variable in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTEST_DEBUG"):
         os.environ.pop(variable, None)
     files = [str(check_files()[number]) for number in numbers]
-    status = pytest.main([*QUIET, *files], plugins=[grading])
+    status = pytest.main([*OURS, *files], plugins=[grading])
     if grading.problem:
         raise grading.problem
     if grading.broken:

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+from dataclasses import replace
 
 from rich.console import Console
 from rich.text import Text
@@ -58,7 +59,7 @@ def reach(check: Check, lab: Lab, console: Console, report: Report) -> int:
     """Run the check as far as its function. It may well end before."""
     handed: list[HandOver] = []
 
-    def execute(check: Check, lab: Lab) -> None:
+    def body(lab: Lab) -> None:
         try:
             check.body(lab)
         except HandOver as stop:
@@ -66,7 +67,7 @@ def reach(check: Check, lab: Lab, console: Console, report: Report) -> int:
 
     os.environ[DEBUG_AT] = check.debug_at
     try:
-        result = run_check(check, lab, execute)
+        result = run_check(replace(check, body=body), lab)
     finally:
         del os.environ[DEBUG_AT]
     if handed:

@@ -1,29 +1,26 @@
-"""The checks as pytest items: the `lab` they ask for, and the run loop of `make grade`.
+"""The checks as pytest items, and the one way from a check to its result.
 
-Plain `pytest grade/test_lab1_boot.py -k T1_3` uses the first part alone, with pytest's own report
-and the same variables as make (SEED, FROM, CC, OPT). `make grade` adds a Grading, which replaces
-pytest's loop over the items by grade_lab and pytest's report by ours."""
+pytest collects the checks and calls each of them; `run_check` is what such a call is, and its
+result stays with the item. Plain `pytest grade/test_lab1_boot.py -k idt` reports it in pytest's own
+way, with the variables that make has (SEED, FROM, CC, OPT). `make grade` adds a Grading: it takes
+the items from pytest's loop to the pool, calls them there, and reads the results."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Generator
-from typing import Any
 
 import pytest
-from _pytest.runner import runtestprotocol
 
-from grade.build import build
 from grade.catalog import lab_name, load, named_checks
 from grade.check import BadCheck, Check, check_of
 from grade.errors import CannotGrade
 from grade.lab import Lab
 from grade.options import Options
-from grade.outcome import Failure
-from grade.results import LabResult, Results, absent_lab
-from grade.run import Watch, grade_lab
+from grade.results import CheckResult, LabResult, Results, absent_lab, explanation
+from grade.run import Watch, grade_lab, ready_lab, run_check
 
 GIVEN_LAB = pytest.StashKey[Lab]()
+RESULT = pytest.StashKey[CheckResult]()
 
 
 @pytest.fixture
@@ -42,32 +39,34 @@ def _lab_from_environment(number: int) -> Lab:
     submission = options.submission
     if number not in submission.labs:
         raise CannotGrade(f"{lab_name(number)} was not handed in")
-    directory = submission.labs[number]
-    built = build(directory, submission.build_dir(number), options.cc, options.opt,
-                  common=submission.common)
-    return Lab(submission.tree, directory, built, options.seed)
+    built, outcome, errors = ready_lab(
+        submission.tree, submission.labs[number], submission.build_dir(number), options.seed,
+        options.cc, options.opt, common=submission.common)
+    return built or pytest.fail("\n".join((outcome.value, *errors)), pytrace=False)
 
 
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item: pytest.Function,
-                              call: pytest.CallInfo[None]) -> Generator[None, Any, None]:
-    """A student's failure is told in words, not as a traceback through the grader."""
-    outcome = yield
-    if call.excinfo and isinstance(call.excinfo.value, Failure):
-        failure, lab = call.excinfo.value, item.funcargs.get("lab")
-        seed = f"SEED={lab.seed}" if isinstance(lab, Lab) else ""
-        outcome.get_result().longrepr = "\n".join([
-            str(failure), *failure.details, failure.hint, seed])
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Call a check. A student's failure is told in words, not as a traceback through the grader."""
+    declared = check_of(pyfuncitem.function)
+    if declared is None:
+        return None
+    built = pyfuncitem.funcargs["lab"]
+    assert isinstance(built, Lab)
+    result = pyfuncitem.stash[RESULT] = run_check(declared, built)
+    if not result.passed:
+        request = Options.from_environment({"seed": built.seed}).request
+        pytest.fail(explanation(result, request), pytrace=False)
+    return True
 
 
 class Grading:
-    """The pytest plugin of one `make grade`: its items are run by grade_lab."""
+    """The pytest plugin of one `make grade`: its items are called in the pool of grade_lab."""
 
     def __init__(self, options: Options, numbers: list[int], results: Results,
                  watch: Watch) -> None:
         self.options, self.numbers, self.results, self.watch = options, numbers, results, watch
         self.items: dict[str, pytest.Item] = {}
-        self.raised: BaseException | None = None
         self.problem: BaseException | None = None
         self.broken: list[str] = []
 
@@ -84,7 +83,7 @@ class Grading:
             else:
                 self.broken.append(f"{item.nodeid} is not declared with @check")
 
-    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+    def pytest_runtestloop(self) -> bool:
         """Grade. What goes wrong is kept for our caller, who reports it in our own words."""
         try:
             if self.broken:
@@ -105,18 +104,20 @@ class Grading:
         return grade_lab(submission.tree, number, tests=options.tests, seed=options.seed,
                          jobs=options.jobs, build_dir=submission.build_dir(number), cc=options.cc,
                          opt=options.opt, common=submission.common, watch=self.watch,
-                         execute=self.execute)
+                         run=self.call)
 
-    def execute(self, check: Check, lab: Lab) -> None:
-        """Run a check's item through pytest's protocol, and raise what it raised."""
+    def call(self, check: Check, lab: Lab) -> CheckResult:
+        """Let pytest call the item of a check, with its fixtures; the result."""
         item = self.items[check.id]
         item.config.stash[GIVEN_LAB] = lab
-        self.raised = None
-        reports = runtestprotocol(item, log=False)
-        if not all(report.passed for report in reports):
-            raise self.raised or BadCheck(f"{check.id} was skipped, which a check cannot be")
+        item.ihook.pytest_runtest_protocol(item=item, nextitem=None)
+        result = item.stash.get(RESULT, None)
+        if result is None:
+            raise BadCheck("\n".join([f"{check.id} was skipped, which a check cannot be",
+                                      *self.broken]))
+        return result
 
-    def pytest_exception_interact(self, call: pytest.CallInfo[None]) -> None:
-        """Called with the first exception of an item, in any of its phases."""
-        if call.excinfo and not self.raised:
-            self.raised = call.excinfo.value
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Whatever fails before a check is called, a fixture perhaps, is a bug of ours."""
+        if report.failed and report.when != "call":
+            self.broken.append(report.longreprtext)

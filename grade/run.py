@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-import re
 import signal
 import time
 import traceback
@@ -35,12 +34,7 @@ AGAIN = 5.0  # where that was caught and forgotten
 HOPELESS = 3
 BURNING = (Outcome.SPINNING.value, Outcome.SILENT.value)
 
-Execute = Callable[[Check, Lab], None]
-
-
-def call_body(check: Check, lab: Lab) -> None:
-    """The plain way to execute a check; under pytest there is another."""
-    check.body(lab)
+Run = Callable[[Check, Lab], CheckResult]
 
 
 class Watch:
@@ -70,11 +64,11 @@ class Watch:
 
 def grade_lab(tree: Path, number: int, *, tests: Iterable[str] | None = None, seed: int,
               jobs: int | None = None, build_dir: Path, cc: str = "gcc", opt: str = "-O2",
-              common: Path = COMMON, watch: Watch = Watch(),
-              execute: Execute = call_body) -> LabResult:
+              common: Path = COMMON, watch: Watch = Watch(), run: Run | None = None) -> LabResult:
     """Grade a lab of the tree; its products go to `build_dir`. A kernel that does not build is a
     result as others are; CannotGrade is raised for what is not the submission's fault. `common` is
-    another than ours for a tree that was taken in (intake.py)."""
+    another than ours for a tree that was taken in (intake.py). `run` is another than run_check
+    where somebody else is to call it."""
     load(number)
     checks = named_checks(number, tests)
     directory = lab_directory(tree, number)
@@ -86,7 +80,7 @@ def grade_lab(tree: Path, number: int, *, tests: Iterable[str] | None = None, se
     build_seconds = time.monotonic() - began
     watch.built(build_seconds, outcome, errors)
     if lab:
-        found = run_checks(checks, lab, jobs, watch, execute)
+        found = run_checks(checks, lab, jobs, watch, run or run_check)
     else:
         found = not_built(checks, outcome, errors, watch)
     result = LabResult(number, directory.name, tuple(found), time.monotonic() - began,
@@ -110,7 +104,7 @@ def ready_lab(tree: Path, directory: Path, build_dir: Path, seed: int, cc: str, 
 
 
 def run_checks(checks: Sequence[Check], lab: Lab, jobs: int, watch: Watch,
-               execute: Execute) -> list[CheckResult]:
+               run: Run) -> list[CheckResult]:
     """Every check in a process of its own, `jobs` at a time; the results in the checks' order."""
     found: dict[str, CheckResult] = {}
 
@@ -119,7 +113,7 @@ def run_checks(checks: Sequence[Check], lab: Lab, jobs: int, watch: Watch,
         their order, and none of those that come later has ended."""
         spinning = sum(each.outcome in BURNING for each in found.values())
         with bounded(SHORT if spinning >= HOPELESS else FULL):
-            return run_check(check, lab.for_check(check), execute)
+            return run(check, lab.for_check(check))
 
     pool = Pool[Check, CheckResult](work, jobs, BACKSTOP, watch.check_begins, watch.tick)
     for check, result in pool.run(checks):
@@ -150,12 +144,12 @@ def bounded(allowance: Allowance) -> Iterator[None]:
         signal.signal(signal.SIGPROF, before)
 
 
-def run_check(check: Check, lab: Lab, execute: Execute = call_body) -> CheckResult:
+def run_check(check: Check, lab: Lab) -> CheckResult:
     """Run one check here and now. Whatever but a Failure comes out of it is a bug of ours. Its
     seconds are processor time, ours and QEMU's: the same on a machine that is busy."""
     began = cpu_seconds()
     try:
-        execute(check, lab)
+        check.body(lab)
     except Failure as failure:
         return CheckResult(check, failure.outcome.value, cpu_seconds() - began, failure.seen,
                            failure.expected, failure.hint or check.hint, tuple(failure.details))
@@ -169,21 +163,13 @@ def run_check(check: Check, lab: Lab, execute: Execute = call_body) -> CheckResu
             return CheckResult(check, CANNOT, cpu_seconds() - began, host_fault(error))
         return CheckResult(check, INTERNAL, cpu_seconds() - began,
                            f"{type(error).__name__}: {error}",
-                           details=own_traceback(error))
+                           details=tuple(traceback.format_exc().splitlines()))
     return CheckResult(check, Outcome.PASSED.value, cpu_seconds() - began)
 
 
 def cpu_seconds() -> float:
     """The processor time of this process and of the programs that it started."""
     return time.process_time() + session.children_cpu()
-
-
-def own_traceback(error: Exception) -> tuple[str, ...]:
-    """Where our bug is, without the frames of pytest around it."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__)
-              if not re.search(r"/(_pytest|pluggy)/", frame.filename)]
-    lines = traceback.format_list(frames) + traceback.format_exception_only(type(error), error)
-    return tuple("".join(lines).splitlines())
 
 
 def grader_died(check: Check, died: Died) -> CheckResult:
