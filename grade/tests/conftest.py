@@ -6,9 +6,9 @@ import contextlib
 import os
 import signal
 from collections import Counter, defaultdict
+from typing import Any
 
 import pytest
-from _pytest.terminal import TerminalReporter
 
 # Who starts the tests in the background of a script lets them, and all that they start, ignore
 # SIGINT. Some of them are about just that signal.
@@ -38,7 +38,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: places[item])
 
 
-def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
+def pytest_terminal_summary(terminalreporter: Any) -> None:
     tables: dict[str, list[str]] = defaultdict(list)
     for reports in terminalreporter.stats.values():
         for report in reports:
