@@ -103,7 +103,7 @@ def test_every_library_in_use_is_in_the_list_and_no_other() -> None:
                 found |= {name.name.split(".")[0] for name in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module:
                 found.add(node.module.split(".")[0])
-        return found - set(sys.stdlib_module_names) - {"grade", "tools", "gdb", "_pytest"}
+        return found - set(sys.stdlib_module_names) - {"grade", "tools", "gdb"}
 
     def listed(role: str) -> set[str]:
         names = re.findall(r"^python3-(\S+)", packages(role), re.M)
