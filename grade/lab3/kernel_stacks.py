@@ -8,6 +8,7 @@ from grade.lab3.kernel import NUMBERS, PAGE, STACKS, Programs
 from grade.lab3.visitor import RSP0, Visitor
 from grade.machine import Machine, paging
 from grade.machine.paging import ADDRESS, NO_EXECUTE, USER, WRITABLE, Mapping
+from grade.machine.state import mapped
 from grade.outcome import Failure, Outcome, equal, expect
 
 SIZE = NUMBERS["STACK_SIZE"]
@@ -29,8 +30,7 @@ def check_copy(kernel: Programs, root: int, bottom: int, top: int) -> None:
     for va in range(bottom, top, PAGE):
         expect(va in found, f"{va:#x} of the kernel stack {bottom:#x} to {top:#x} is not mapped in "
                "the process", "every page of it is")
-        page, there = found.pop(va), m.walk(va, own)
-        assert there
+        page, there = found.pop(va), mapped(m, va, own)
         equal(page.pa, there.pa, f"the frame at {va:#x} in the process", "the mappings are copied, "
               "not the memory: both spaces must lead to the same frame")
         expect(page.writable and not page.executable,
@@ -42,9 +42,7 @@ def check_copy(kernel: Programs, root: int, bottom: int, top: int) -> None:
 
 def check_supervisor_only(m: Machine, root: int, va: int) -> None:
     """No entry on the way has the user bit."""
-    place = m.walk(va, root)
-    assert place
-    for entry in place.entries:
+    for entry in mapped(m, va, root).entries:
         expect(not entry.value & USER, f"{entry}, on the way to the kernel stack at {va:#x}, has "
                "the user bit (U)", "no table of the kernel's half is open to ring 3")
 

@@ -12,7 +12,7 @@ from grade.machine import Machine
 from grade.machine.console import Pattern
 from grade.machine.paging import NO_EXECUTE, USER, WRITABLE
 from grade.machine.state import (AC, DF, LANDING, NUMBERS, PAGE, USER_END, WINDOW, begin_call,
-                                 end_call, flags_clear)
+                                 end_call, flags_clear, mapped)
 from grade.outcome import Failure, Outcome, equal, expect
 
 TOP, LIMIT = NUMBERS["USER_STACK_TOP"], NUMBERS["USER_STACK_LIMIT"]
@@ -99,9 +99,7 @@ class Copies:
 
     def unmap(self, va: int) -> None:
         """Take a page away from the program, as if it had never been there."""
-        found = self.m.walk(va)
-        assert found
-        self.m.phys.set_u64(found.leaf.pa, 0)
+        self.m.phys.set_u64(mapped(self.m, va).leaf.pa, 0)
         self.m.set_regs(cr3=self.m.regs.cr3)  # and forget it
 
 
@@ -153,8 +151,7 @@ def read_only(copies: Copies, rng: Random) -> Iterator[Copy]:
     yield Copy("its constants, a read-only page", copies.guest.program.constants + few, few, 0)
     yield Copy("its code", copies.guest.program.spare, few, 0)
     data = copies.guest.program.data
-    found = copies.m.walk(data + PAGE)
-    assert found
+    found = mapped(copies.m, data + PAGE)
     copies.m.phys.set_u64(found.leaf.pa, found.leaf.value & ~WRITABLE)
     copies.m.set_regs(cr3=copies.m.regs.cr3)
     yield Copy("that runs into a read-only page", data + PAGE - few, 2 * few, few)

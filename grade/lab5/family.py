@@ -57,10 +57,11 @@ class Process:
         return int.from_bytes(self.data(name), "little")
 
     def put(self, name: str, value: int | bytes) -> None:
-        size = self.fields[name].size
-        data = value if isinstance(value, bytes) else value.to_bytes(size, "little")
-        assert len(data) == size
-        self.m.phys.write(self.place(name) - KERNEL_BASE, data)
+        place, size = self.place(name) - KERNEL_BASE, self.fields[name].size
+        data = value if isinstance(value, bytes) else (value % (1 << 8 * size)).to_bytes(
+            size, "little")
+        expect(len(data) == size, f"{name} of struct process has {size} bytes", f"{len(data)}")
+        self.m.phys.write(place, data)
 
     @property
     def pid(self) -> int:
@@ -68,7 +69,11 @@ class Process:
 
     @property
     def state(self) -> ProcessState:
-        return ProcessState(self.get("state"))
+        found = self.get("state")
+        if found not in list(ProcessState):
+            raise Failure(Outcome.WRONG, f"the state of a process is {found:#x}",
+                          "one of enum process_state")
+        return ProcessState(found)
 
     @property
     def root(self) -> int:

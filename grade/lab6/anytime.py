@@ -14,8 +14,8 @@ from grade.machine.gdbremote import Registers
 from grade.machine.hardware_breakpoint import clear_breakpoint, set_breakpoint
 from grade.machine.state import (AC, ALL, DF, FIXED, FRAME_SIZE, GENERAL, ID, KERNEL_CS, KERNEL_SS,
                                  NUMBERS, PAGE, TF, USER_CS, USER_SS, WITH_ERROR_CODE, State,
-                                 compare, give_back, nmi_here, random_flags, random_registers,
-                                 read_frame, user_base, values, write_words)
+                                 compare, give_back, mapped, nmi_here, random_flags,
+                                 random_registers, read_frame, user_base, values, write_words)
 from grade.outcome import equal, expect
 
 DEBUG, NMI = 1, 2
@@ -206,9 +206,7 @@ def check_double_fault(guest: Guest, place: int) -> None:
 
 
 def physical(machine: Machine, va: int) -> int:
-    found = machine.walk(va, kernel_root(machine))
-    assert found
-    return found.pa
+    return mapped(machine, va, kernel_root(machine)).pa
 
 
 BAD_STACKS = (KERNEL_RSP, NUMBERS["ENTRY_TSS"] + NUMBERS["TSS_RSP0"])

@@ -10,6 +10,7 @@ from random import Random
 from grade.machine.gdbremote import Registers
 from grade.machine.layout import shared_numbers
 from grade.machine.machine import Machine
+from grade.machine.paging import Translation
 from grade.outcome import Failure, Outcome, equal, show
 
 NUMBERS = shared_numbers()
@@ -84,6 +85,14 @@ def read_frame(machine: Machine, address: int, names: tuple[str, ...] = TRAP_FRA
     """A frame in memory, by the names of its fields."""
     data = machine.read(address, 8 * len(names))
     return dict(zip(names, struct.unpack(f"<{len(names)}Q", data)))
+
+
+def mapped(machine: Machine, va: int, root: int | None = None) -> Translation:
+    """Where a page is, that must be mapped."""
+    found = machine.walk(va, root)
+    if found is None:
+        raise Failure(Outcome.WRONG, f"{va:#x} is not mapped", "it is, by what was done before")
+    return found
 
 
 def write_words(machine: Machine, address: int, words: Iterable[int]) -> None:
