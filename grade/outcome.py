@@ -1,4 +1,4 @@
-"""How a check can end: ten classes, each with a sentence for the student, and Failure."""
+"""How a check can end: nine classes, each with a sentence for the student, and Failure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ class Outcome(enum.Enum):
     HALTED = "halted"
     SILENT = "silent"
     BUILD_ERROR = "build error"
-    MISSING_TOOL = "missing tool"
 
     @property
     def sentence(self) -> str:
@@ -41,8 +40,6 @@ _SENTENCES = {
                     " and nothing was going to wake it.",
     Outcome.SILENT: "The kernel never wrote one byte to the serial port.",
     Outcome.BUILD_ERROR: "The kernel does not compile, link or pack; the compiler's words follow.",
-    Outcome.MISSING_TOOL: "A program that the grader needs is not installed; `make setup` installs"
-                          " it.",
 }
 
 

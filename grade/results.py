@@ -51,7 +51,7 @@ class CheckResult:
     @property
     def graded(self) -> bool:
         """Whether this says something about the submission."""
-        return self.outcome not in (INTERNAL, CANNOT, Outcome.MISSING_TOOL.value)
+        return self.outcome not in (INTERNAL, CANNOT)
 
 
 @dataclass(frozen=True)

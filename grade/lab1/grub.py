@@ -6,8 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from grade.errors import MissingTool
-from grade.outcome import Failure, Outcome
+from grade.errors import BadMachine, MissingTool
 
 BIOS_ONLY = Path("/usr/lib/grub/i386-pc")  # where Debian has it; elsewhere all platforms will do
 FEW = "--install-modules=multiboot2 normal iso9660 biosdisk"
@@ -31,6 +30,6 @@ def disc(kernel: Path, directory: Path, cmdline: str, module: bytes, name: str) 
         ["grub-mkrescue", *only, "--fonts=", "--themes=", "--locales=", FEW,
          "-o", str(iso), str(directory / "iso")], capture_output=True, text=True, check=False)
     if made.returncode:
-        raise Failure(Outcome.MISSING_TOOL, "grub-mkrescue made no disc",
-                      details=made.stderr.splitlines()[-8:])
+        said = "\n".join(made.stderr.splitlines()[-8:])
+        raise BadMachine(f"grub-mkrescue made no disc:\n{said}")
     return iso
