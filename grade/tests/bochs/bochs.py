@@ -39,6 +39,7 @@ com1: enabled=1, mode=file, dev="{serial}"
 log: "{log}"
 panic: action=fatal
 """
+SHUTDOWN = "Bochs has ended, or its processor has shut down after a triple fault"
 PROMPT = re.compile(rb"<bochs:\d+> $")
 SCREEN = re.compile(rb'Bochs connected to screen "(/dev/\S+)"')
 STANDS = re.compile(rb"^\(0\) \[\w+\] (\w{4}):(\w+) ", re.M)
@@ -54,6 +55,12 @@ def program() -> str | None:
     """A Bochs with the debugger in it, or None."""
     found = shutil.which("bochs-bin") or shutil.which("bochs")
     return found if found and b"<bochs:%" in Path(found).read_bytes() else None
+
+
+def debugger(bochs: str) -> list[str]:
+    """The option that Bochs 3 wants before it starts its debugger. Bochs 2 always does."""
+    option = "-debugger"
+    return [option] if option.encode() in Path(bochs).read_bytes() else []
 
 
 class Bochs:
@@ -74,7 +81,7 @@ class Bochs:
         assert bochs, f"Bochs with its debugger is not installed ({PACKAGES})"
         self._process = subprocess.Popen(
             [*guardian(), "prlimit", f"--cpu={CPU_LIMIT}", "--core=0",
-             bochs, "-q", "-f", configuration],
+             bochs, *debugger(bochs), "-q", "-f", configuration],
             cwd=directory, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             start_new_session=True, env={**os.environ, "TERM": "xterm", "LC_ALL": "C"})
         self._screen: int | None = None
@@ -119,8 +126,9 @@ class Bochs:
         said = self._command("c")
         places = STANDS.findall(said)
         if not places or b"Breakpoint" not in said:
-            raise BochsEnded(self._evidence("the machine did not come further in "
-                                            f"{self._most} instructions", said))
+            late = b"time breakpoint" in said
+            raise BochsEnded(self._evidence(f"the machine did not come further in {self._most} "
+                                            "instructions" if late else SHUTDOWN, said))
         selector, address = places[-1]
         return int(address, 16), int(selector, 16) & 3
 
@@ -178,7 +186,7 @@ class Bochs:
         if fd == self._process.stdout.fileno():
             self._said += data
             if not data:
-                raise BochsEnded(self._evidence("Bochs has ended", self._said))
+                raise BochsEnded(self._evidence(SHUTDOWN, self._said))
         elif fd == self._process.stderr.fileno():
             found = SCREEN.search(data)
             if found and self._screen is None:
