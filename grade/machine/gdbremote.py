@@ -16,7 +16,7 @@ LONGEST_TRANSFER = 1024  # of memory, in bytes: QEMU's packets hold a little les
 STEP_TRIES = 4
 SIGTRAP = 5  # a breakpoint, or the end of a step
 GDB_QUIT = 3  # the "signal" that QEMU reports when the machine has shut down
-RESUME_FLAG = 1 << 16  # RFLAGS.RF: QEMUs differ in when they set it (grade/machine/differences.md)
+RESUME_FLAG = 1 << 16  # RFLAGS.RF: QEMUs differ in when they set it (qemu.py)
 
 GENERAL = ("rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp",
            "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15")
