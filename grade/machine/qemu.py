@@ -4,10 +4,10 @@ From 7.2 to 11.1 QEMUs differ in these. (What they do otherwise with instruction
 listed in grade/programs/processors.py.)
 - The exit port: up to 9.0 QEMU ends at once; from 9.1 on it asks for an orderly shutdown, and the
   processor runs on until then: session.py, Session._shut_down and Patience._still.
-- A saved state is read from a regular file by `fd:` up to 10; `exec:` works everywhere: template.py.
-- RFLAGS.RF in frames: 7.2 never sets it, 10.0 sets it for hardware interrupts too. The manual wants it
-  for faults only (Intel SDM vol. 3B 17.3.1.1), and nothing depends on it: gdbremote.py and state.py
-  leave it out of what they read and compare.
+- A saved state is read from a regular file by `fd:` up to 10, by `exec:` everywhere: template.py.
+- RFLAGS.RF in frames: 7.2 never sets it, 10.0 sets it for hardware interrupts too. The manual wants
+  it for faults only (Intel SDM vol. 3B 17.3.1.1), and nothing depends on it: gdbremote.py and
+  state.py leave it out of what they read and compare.
 - PCID and INVPCID: no TCG has them; lab6/pcid.py plays them."""
 
 from __future__ import annotations
