@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 from grade.machine.elf import Elf
 from grade.machine.machine import Machine
@@ -15,31 +16,44 @@ EXIT = 60
 CALL = "enter_kernel"  # start.asm: where each system call is made
 
 
+class Program(NamedTuple):
+    """A program of the image. Its system calls are made at `call`."""
+
+    name: str
+    elf: Elf
+    call: int
+
+    @property
+    def code(self) -> tuple[int, bytes]:
+        return next((each.va, each.data) for each in self.elf.segments if each.executable)
+
+
 class Seen:
     """Looks on from now on; `story` tells of each program in turn."""
 
     def __init__(self, machine: Machine, files: Iterable[Path]) -> None:
         self.m = machine
         self.story: list[str] = []
-        self._code: dict[str, tuple[int, bytes]] = {}
-        places = set()
-        for file in files:
-            elf = Elf(file)
-            code = next(each for each in elf.segments if each.executable)
-            self._code[file.stem] = code.va, code.data
-            places |= {(elf.entry_va, False), (Symbols(file)[CALL], True)}
-        for place, call in places:
-            machine.on(place, lambda call=call: self._look(call))  # type: ignore[misc]
+        self._programs = [Program(file.stem, Elf(file), Symbols(file)[CALL]) for file in files]
+        for place in {place for each in self._programs for place in (each.elf.entry_va, each.call)}:
+            machine.on(place, self._look)
 
-    def _look(self, call: bool) -> None:
+    def _look(self) -> None:
+        """An address that is one program's entry is another one's in the middle: so first, whose
+        code is it?"""
         regs = self.m.regs
-        if regs.cpl != 3 or (call and regs.rax != EXIT):
+        if regs.cpl != 3:
             return
-        name = next((name for name, (va, data) in self._code.items()
-                     if self.m.walk(va) and self.m.read(va, len(data)) == data), "a stranger")
-        self.story.append(f"{name} asks for its end with {regs.rdi}" if call else
-                          f"{name} begins")
+        for each in self._programs:
+            va, data = each.code
+            if self.m.walk(va) and self.m.read(va, len(data)) == data:
+                if regs.rip == each.elf.entry_va:
+                    self.story.append(f"{each.name} begins")
+                elif regs.rip == each.call and regs.rax == EXIT:
+                    self.story.append(f"{each.name} asks for its end with {regs.rdi}")
+                return
+        self.story.append("a stranger runs")
 
     def check(self, *wanted: str) -> None:
         """Exactly that has happened."""
-        equal(self.story, list(wanted), "what was seen of programs in ring 3")
+        equal("; ".join(self.story), "; ".join(wanted), "what was seen of programs in ring 3")
