@@ -55,10 +55,12 @@ DIFFERENCES = [
     Difference("sse-divide", QEMU, SURVIVES, "TCG never raises #XM (SDM 3A 6.15)"),
     Difference("xsetbv", QEMU, SIGSEGV, "TCG looks at the CPL first (SDM 2D: #UD while CR4.OSXSAVE"
                " is 0)"),
-    # What the manuals leave to the maker. QEMU's TCG is AMD's in both.
-    Difference("sysenter", (INTEL,), SIGSEGV, "SDM 2B: #GP while IA32_SYSENTER_CS is 0; APM 3: #UD"
-               " in long mode"),
-    Difference("sysexit", (INTEL,), SIGSEGV, "SDM 2B: #GP at CPL 3; APM 3: #UD in long mode"),
+    # What the manuals leave to the maker. QEMU's TCG is AMD's in both, Bochs always Intel's.
+    Difference("sysenter", (INTEL, AMD), SIGSEGV, "SDM 2B: #GP while IA32_SYSENTER_CS is 0; APM 3:"
+               " #UD in long mode"),
+    Difference("sysexit", (INTEL, AMD), SIGSEGV, "SDM 2B: #GP at CPL 3; APM 3: #UD in long mode"),
+    # What a processor has or has not.
+    Difference("umip", (AMD,), SURVIVES, "the first Ryzen has no UMIP (CPUID 7: ECX bit 2)"),
 ]
 
 
