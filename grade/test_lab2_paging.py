@@ -37,7 +37,7 @@ HOLES = (MemoryArea(0, 0x9FC00), MemoryArea(MIB, 9 * MIB + 0x123), MemoryArea(11
        hint="reserved_range in frames.c: its comment lists all that must be reserved. Of a usable "
             "region only whole frames count; of a reserved range every frame that it touches.")
 def test_memory_in_use(lab: Lab) -> None:
-    """One map for each kind of reservation: M07, E24."""
+    """One map for each kind of reservation, the page tables' frames among them."""
     with lab.boot(probe=True) as m:
         m.run_to("frames_init")
         again = FramesInit(Kernel(m), lab.rng)
@@ -50,7 +50,7 @@ def test_memory_in_use(lab: Lab) -> None:
        hint="fill_owned in frames.c: first all usable regions go in, then all reserved ranges come "
             "out, whatever order the map has them in. region_range cuts off what wraps around.")
 def test_hostile_maps(lab: Lab) -> None:
-    """Random maps; where the allocator puts its own tables; U-31, and the errors of U-39."""
+    """Random maps; where the allocator puts its own tables; no boot information, and no window."""
     modules = [Module(lab.rng.randbytes(lab.rng.randrange(1, 9000)), name) for name in "abc"]
     with lab.boot(probe=True, modules=modules) as m:
         kernel = Kernel(m)
@@ -75,7 +75,7 @@ def test_hostile_maps(lab: Lab) -> None:
        hint="frame_alloc in frames.c and the two sets above it. If a frame that is in use is "
             "handed out although its number was right in T2.1: is it taken from the right set?")
 def test_all_frames(lab: Lab) -> None:
-    """Uniqueness and reservations, with contents that tell who wrote where: M07, U-35."""
+    """Uniqueness and reservations, with contents that tell who wrote where."""
     modules = [Module(lab.rng.randbytes(lab.rng.randrange(1, 3 * PAGE)), name) for name in "abcd"]
     with lab.boot(probe=True, memory_map=HOLES, modules=modules, cmdline="x" * 5000) as m:
         m.run_to("tour")
@@ -120,7 +120,7 @@ def test_random_allocations(lab: Lab) -> None:
        hint="frame_free in frames.c: look at the address before you look into a set; `owned` and "
             "`available` together tell a foreign frame from a free one. frames.h has the errors.")
 def test_allocation_errors(lab: Lab) -> None:
-    """U-35: each error by name, and no corruption afterwards."""
+    """Each error by name, and no corruption afterwards."""
     with lab.boot(probe=True, memory_map=HOLES, modules=[Module(bytes(5000))]) as m:
         m.run_to("tour")
         kernel, layout = Kernel(m), booted_layout(m)
@@ -137,7 +137,7 @@ def test_allocation_errors(lab: Lab) -> None:
        hint="walk in paging.c. pte_index, pte_present, pte_is_page and pte_frame of pte.h are the "
             "four steps; stop at the first entry that is a page or not present. SDM vol. 3A 4.5.")
 def test_walk(lab: Lab) -> None:
-    """U-32, K-02: pages of three sizes, absent entries of four levels, other bits at random."""
+    """Pages of three sizes, absent entries of four levels, other bits at random."""
     with lab.boot(probe=True) as m:
         m.run_to("frames_init")
         kernel, tables = Kernel(m), built_tables(m, lab.rng)
@@ -156,7 +156,7 @@ def test_walk(lab: Lab) -> None:
        hint="translate in paging.c. The offset in a page has as many bits as the page is large: "
             "pte_span(level). A frame's address has bits 12 to 51, and nothing else of the entry.")
 def test_translate(lab: Lab) -> None:
-    """U-32: offsets in 4 KiB, 2 MiB and 1 GiB pages, frames up to 2^52, absent, not canonical."""
+    """Offsets in 4 KiB, 2 MiB and 1 GiB pages, frames up to 2^52, absent, not canonical."""
     with lab.boot(probe=True) as m:
         m.run_to("frames_init")
         kernel, tables = Kernel(m), built_tables(m, lab.rng)
@@ -186,7 +186,7 @@ def test_translate(lab: Lab) -> None:
             "that frame_alloc returns? Which bits may be added to an entry that is there, and "
             "which must stay?")
 def test_ensure_table(lab: Lab) -> None:
-    """U-34, U-35, E21: memory was full of 0xA5; entries present, absent, large; no frames left."""
+    """Memory was full of 0xA5; entries present, absent, large; no frames left."""
     with lab.boot(probe=True) as m:
         m.run_to("tour")
         kernel = Kernel(m)
@@ -215,7 +215,7 @@ def test_ensure_table(lab: Lab) -> None:
             "to the next table; the value goes into the last one. Only the user half's tables "
             "are open to ring 3.")
 def test_random_maps(lab: Lab) -> None:
-    """U-33, U-34, E20: 4 KiB, 2 MiB and 1 GiB pages; every flag; frames up to 2^52."""
+    """4 KiB, 2 MiB and 1 GiB pages; every flag; frames up to 2^52; U in the user half only."""
     with lab.boot(probe=True) as m:
         m.run_to("tour")
         kernel, rng, space = Kernel(m), lab.rng, Space()
@@ -240,7 +240,7 @@ def test_random_maps(lab: Lab) -> None:
        hint="place and free_empty_tables in paging.c. When the second of three new tables cannot "
             "be had, the first must be given back. An entry that is occupied is never written.")
 def test_refusals(lab: Lab) -> None:
-    """U-35, U-46, E20, E21: each error of paging.h in its order; no frames in the middle."""
+    """Each error of paging.h in its order; no frames in the middle."""
     with lab.boot(probe=True) as m:
         m.run_to("tour")
         kernel, space = Kernel(m), one_of_each(lab.rng)
@@ -291,7 +291,7 @@ def test_random_changes(lab: Lab) -> None:
        hint="The processor keeps translations in its TLB and looks at no table while it has one: "
             "invlpg (tlb_flush_page) makes it forget one page. SDM vol. 3A 4.10.4.1.")
 def test_freshness(lab: Lab) -> None:
-    """U-33: on the tables in use, with pages that were used a moment before."""
+    """On the tables in use, with pages that were used a moment before."""
     with lab.boot(probe=True) as m:
         m.run_to("tour")
         live = Live(Kernel(m), lab.rng)
@@ -309,7 +309,7 @@ def test_freshness(lab: Lab) -> None:
             "PAT in level 1 (SDM vol. 3A table 4-20); the entry above permits what any of the "
             "pages may ever be permitted.")
 def test_split(lab: Lab) -> None:
-    """E21: 2 MiB and 1 GiB pages, all rights, a 1 GiB page down to 4 KiB, no frame."""
+    """2 MiB and 1 GiB pages, all rights, a 1 GiB page down to 4 KiB, no frame."""
     with lab.boot(probe=True) as m:
         m.run_to("tour")
         kernel = Kernel(m)
@@ -333,7 +333,7 @@ def test_split(lab: Lab) -> None:
        hint="walk_to_page splits what is in the way of unmap_page and protect_page: 1 GiB becomes "
             "2 MiB, and that 4 KiB. If the walk is right and an access is not, it is the TLB.")
 def test_inside_large_pages(lab: Lab) -> None:
-    """E21, U-35: the model, lacking frames, and the tables in use."""
+    """Compared with a model; when frames are lacking; and on the tables in use."""
     with lab.boot(probe=True) as m:
         m.run_to("tour")
         kernel, space = Kernel(m), one_of_each(lab.rng)
@@ -356,7 +356,7 @@ def test_inside_large_pages(lab: Lab) -> None:
        hint="table_contains in safe_frames.c: which entries of a table lead to another table? "
             "Not the absent ones, not those of large pages, and none of level 1.")
 def test_is_page_table_frame(lab: Lab) -> None:
-    """U-36: random tables whose pages, of every size, point to what looks like tables."""
+    """Random tables whose pages, of every size, point to what looks like tables."""
     with lab.boot(probe=True) as m:
         m.run_to("frames_init")
         kernel, tables = Kernel(m), built_tables(m, lab.rng)
@@ -376,7 +376,7 @@ def test_is_page_table_frame(lab: Lab) -> None:
             "the run; if one is a table, leave the run allocated and try the next. safe_frames.h "
             "says what must be in the frames.")
 def test_safe_frames(lab: Lab) -> None:
-    """U-37, E22, M07: tables that were freed by mistake, and memory full of 0xA5."""
+    """Tables that were freed by mistake, and memory full of 0xA5."""
     with lab.boot(probe=True) as m:
         m.run_to("tour")
         kernel = Kernel(m)
@@ -408,7 +408,7 @@ OVERLAPPING = (MemoryArea(0, 0x9FC00), MemoryArea(MIB, 40 * MIB + 0x123),
        hint="kernel_space.h is the list of what must be mapped, with which rights. `make run "
             "LAB=2` prints what your tables map (the lines `space:`): compare the two.")
 def test_kernel_space(lab: Lab) -> None:
-    """E16 to E21, M07, K-02: W^X, guard pages, no lower half, no U, no G, large pages."""
+    """W^X, guard pages, no lower half, no U, no G, large pages, tables in frames of their own."""
     with lab.boot(probe=True, memory_map=OVERLAPPING) as m:
         m.run_to("kernel_ready")
         check_control(m)
@@ -421,7 +421,7 @@ def test_kernel_space(lab: Lab) -> None:
        hint="Each access that should fault and does not is a right too much in the tables: "
             "map_image, unmap_guards and protect_image_in_window in kernel_space.c.")
 def test_refused_accesses(lab: Lab) -> None:
-    """E19, E50: writes to code, jumps to data, page 0, the lower half, guard pages, overflow."""
+    """Writes to code, jumps to data, page 0, the lower half, guard pages, overflow."""
     with lab.boot(probe=True) as m:
         m.run_to("kernel_ready")
         check_forbidden(Live(Kernel(m), lab.rng))

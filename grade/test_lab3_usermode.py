@@ -33,7 +33,7 @@ from grade.lab3.writing import (check_embedded, end_program, refuse_writes, writ
        hint="int80_init: which two gates get DPL 3? The others keep DPL 0, or a program could "
             "claim that an exception came which did not. SDM vol. 3A 6.12.1.1")
 def test_gates(lab: Lab) -> None:
-    """E41: the 256 gates decoded, and raised from ring 3."""
+    """The 256 gates decoded, and raised from ring 3."""
     with programs(lab) as kernel:
         check_gates(kernel.m)
         raise_from_ring3(kernel, lab.rng)
@@ -44,7 +44,7 @@ def test_gates(lab: Lab) -> None:
        hint="on_int80: number in RAX, arguments in RDI RSI RDX R10 R8 R9, result into the frame's "
             "RAX. All other registers, RCX and R11 too, are the program's.")
 def test_int80(lab: Lab) -> None:
-    """U-44, E41, E42: random registers in ring 3, compared there and in the function called."""
+    """Random registers in ring 3, compared there and in the function called."""
     with programs(lab) as kernel:
         caller = Caller(kernel, lab.rng)
         for number in lab.rng.sample(range(caller.numbers), 40):
@@ -61,7 +61,7 @@ def test_int80(lab: Lab) -> None:
        hint="check_segment in elf_check.c: the comment has the order. offset + size may be more "
             "than 2^64: compare with what is left, as lies_within does.")
 def test_broken_files(lab: Lab) -> None:
-    """A-17, E19: truncated, wrapping, overlapping, in the kernel's half, W+X, wrong entry."""
+    """Truncated, wrapping, overlapping, in the kernel's half, W+X, wrong entry."""
     with programs(lab) as kernel:
         refuse_all(kernel, lab.rng)
         run_out_of_frames(kernel)
@@ -72,7 +72,7 @@ def test_broken_files(lab: Lab) -> None:
        hint="page_flags in elf_load.c. A page is executable unless PTE_NO_EXECUTE says otherwise, "
             "and read-only unless PTE_WRITABLE does.")
 def test_rights(lab: Lab) -> None:
-    """A-12, U-40, E19, E43: random segments at random addresses; W^X, U, no page too many."""
+    """Random segments at random addresses; W^X, U, no page too many."""
     with programs(lab) as kernel:
         for loaded in load_random(kernel, lab.rng, 10):
             check_rights(kernel, loaded)
@@ -83,7 +83,7 @@ def test_rights(lab: Lab) -> None:
        hint="fill_page in elf_load.c: cut [address, address + file_size) to the page, then copy "
             "from as far into the file's part as the cut is into the segment.")
 def test_contents(lab: Lab) -> None:
-    """U-42, A-20, E22: segments that begin and end in the middle of a page; BSS; page tails."""
+    """Segments that begin and end in the middle of a page; BSS; page tails."""
     with programs(lab) as kernel:
         for loaded in load_random(kernel, lab.rng, 10):
             check_contents(kernel, loaded)
@@ -97,7 +97,7 @@ def test_contents(lab: Lab) -> None:
        hint="put_all and put_pointers in user_stack.c: draw the page from its top down. Lowest is "
             "argc, where RSP points, a multiple of 16. psABI 3.4.1, figure 3.9")
 def test_first_stack(lab: Lab) -> None:
-    """E44: random arguments and variables, read from physical memory as a program would."""
+    """Random arguments and variables, read from physical memory as a program would."""
     with programs(lab) as kernel:
         stack = FirstStack(kernel, lab.rng)
         for _ in range(25):
@@ -128,7 +128,7 @@ def test_too_many_arguments(lab: Lab) -> None:
        hint="copy_kernel_stack_to_process in kernel_stack.c: for each page translate in "
             "kernel_root, map_page in the process; on an error take back what was mapped.")
 def test_kernel_stack_copy(lab: Lab) -> None:
-    """B-01, B-02, B-04, B-10, E6, E7, E49: frames, rights, guard page, named errors, no leak."""
+    """Frames, rights, guard page, named errors, no leak."""
     with programs(lab) as kernel:
         copy_some(kernel, lab.rng)
         copy_in_vain(kernel)
@@ -139,7 +139,7 @@ def test_kernel_stack_copy(lab: Lab) -> None:
        hint="The processor pushes the frame while the process's tables are in use: is the whole "
             "stack in them, up to the top and down to the bottom?")
 def test_stack_in_use(lab: Lab) -> None:
-    """U-43, B-06, E50: the double fault of the missing stack."""
+    """The processor's frame lies at the top; without the copy a double fault would come."""
     with programs(lab) as kernel:
         bottom, top = kernel.stack()
         visitor = Visitor(kernel, lab.rng, UD2)
@@ -158,7 +158,7 @@ def test_stack_in_use(lab: Lab) -> None:
        hint="set_kernel_stack in kernel_stack.c: what does get_tss() return, and which of rsp[0] "
             "to rsp[2] is taken on the way to ring 0? SDM vol. 3A 7.7, figure 7-11")
 def test_rsp0(lab: Lab) -> None:
-    """A-01, A-02, B-03: by the TSS that TR names; a panic before there is one."""
+    """By the TSS that TR names; a panic before there is one."""
     with programs(lab) as kernel:
         check_rsp0(kernel, lab.rng)
     with lab.boot() as m:
@@ -170,7 +170,7 @@ def test_rsp0(lab: Lab) -> None:
        hint="A stack grows down: RSP0 is the address behind its last byte. Without it the "
             "processor pushes its frame anywhere, and a double fault comes.")
 def test_rsp0_in_use(lab: Lab) -> None:
-    """B-03, E2, E3, M13: two stacks, taken in turn, and a real process."""
+    """Two stacks, taken in turn, and a real process."""
     with programs(lab) as kernel:
         visitor = Visitor(kernel, lab.rng, UD2)
         stacks = [kernel.stack() for _ in range(2)]
@@ -192,7 +192,7 @@ def test_rsp0_in_use(lab: Lab) -> None:
        hint="enter_usermode: draw the frame that iretq pops. Selectors as they were handed over, "
             "RFLAGS 0x202, and then clear every register, those of the FPU too. SDM vol. 2A, IRET")
 def test_first_instruction(lab: Lab) -> None:
-    """U-03 to U-07, U-11, U-38, U-41, A-07, A-08, E25: random entry, stack and former contents."""
+    """Random entry, stack and former contents; no register tells what the kernel had in it."""
     with entrance(lab) as gate:
         gate.check_call()
         for _ in range(6):
@@ -208,7 +208,7 @@ def test_first_instruction(lab: Lab) -> None:
        hint="WRMSR writes EDX:EAX to the register that ECX names, so ECX comes last, and FS is "
             "loaded before. SDM vol. 2C, WRMSR")
 def test_fs_base(lab: Lab) -> None:
-    """U-08 to U-10, E26, M01, M10: high half only, low half only, zero, negative."""
+    """High half only, low half only, zero, negative."""
     with entrance(lab) as gate:
         check_fs_base(gate)
 
@@ -218,7 +218,7 @@ def test_fs_base(lab: Lab) -> None:
        hint="Is IF set in the RFLAGS that ring 3 starts with? Then the timer comes: through RSP0 "
             "on to the kernel stack, isr_common and back. Each register must survive.")
 def test_ticks(lab: Lab) -> None:
-    """U-05, B-06, M13: all general registers, XMM, x87, RSP anywhere."""
+    """All general registers, XMM, x87, RSP anywhere."""
     with entrance(lab) as gate:
         check_ticks(gate)
 
@@ -231,7 +231,7 @@ def test_ticks(lab: Lab) -> None:
        hint="sys_write in calls.c: copy a chunk, send it, go on behind it, until count is reached. "
             "Zero bytes are bytes, too.")
 def test_write(lab: Lab) -> None:
-    """A-10, B-06, B-07, U-42, U-44: the 49 bytes; every length around the chunk; the way out."""
+    """The 49 bytes of `hello`; every length around the chunk; the way out."""
     with lab.boot(probe=True) as m:
         check_embedded(m)
     status = lab.rng.getrandbits(32)
@@ -245,7 +245,7 @@ def test_write(lab: Lab) -> None:
        hint="sys_write: look at fd first. copy_from_user says how much it could copy: what was "
             "sent before counts, and -EFAULT comes only if that is nothing.")
 def test_write_refused(lab: Lab) -> None:
-    """E40: EBADF, EFAULT, partial writes, counts that wrap around."""
+    """EBADF, EFAULT, partial writes, counts that wrap around."""
     with writer(lab) as w:
         refuse_writes(w)
         write_in_part(w)
@@ -260,8 +260,8 @@ def test_write_refused(lab: Lab) -> None:
        hint="on_exception in user_fault.c: ring 3 is the ring in the saved CS. report_line says "
             "which exception it was, signal_for which signal ends the program.")
 def test_privileged(lab: Lab) -> None:
-    """The audit's T3.2, A-16, A-18, E41: privileged instructions, forged interrupts, wrong numbers,
-    flags; each ends with Linux's signal, in words, and no frame is lost."""
+    """Privileged instructions, forged interrupts, wrong numbers, flags: each ends with Linux's
+    signal, in words, and no frame is lost."""
     with programs(lab) as kernel:
         Zoo(kernel, lab.rng, PRIVILEGED + FORGED).run()
 
@@ -271,7 +271,7 @@ def test_privileged(lab: Lab) -> None:
        hint="on_exception: for a page fault the message has the address, too: read_cr2. A page "
             "that is present grows no stack.")
 def test_memory(lab: Lab) -> None:
-    """The audit's T3.3 and T3.4, B-10: the kernel's half, W^X, wild jumps, stacks anywhere."""
+    """The kernel's half, W^X, wild jumps, stacks anywhere."""
     with programs(lab) as kernel:
         Zoo(kernel, lab.rng, MEMORY).run()
 
@@ -296,7 +296,7 @@ def test_stack_growth(lab: Lab) -> None:
        hint="on_exception: came_from_user comes first. What the kernel does wrong in a system call "
             "is not the program's fault, even if the address is one of its stack.")
 def test_guilt(lab: Lab) -> None:
-    """A-16: the U bit of the error code decides nothing; ring 0 neither grows stacks nor kills."""
+    """The U bit of the error code decides nothing; ring 0 neither grows stacks nor kills."""
     with programs(lab) as kernel:
         stack = Stack(kernel, lab.rng)
         guilty_though_not_by_the_u_bit(stack)

@@ -29,7 +29,7 @@ from grade.outcome import equal, expect
             "say, and is SWAPGS executed on the way in and on the way out, once each? "
             "SDM vol. 2B, SWAPGS; `info registers gs_base k_gs_base` in gdb")
 def test_interrupts(lab: Lab) -> None:
-    """E33, M08, T4.12 of the audit: from ring 3 and from ring 0, with every register random."""
+    """From ring 3 and from ring 0, with every register random."""
     with guest(lab) as visitor:
         visitor.invade("init_syscall")
         with entries.stopping(visitor.m, "trap"):
@@ -45,7 +45,7 @@ def test_interrupts(lab: Lab) -> None:
             "entry, so CS does not tell. Ask MSR_GS_BASE (RDMSR: EDX has the upper half), and "
             "remember the answer over the call in a register that C preserves")
 def test_any_time(lab: Lab) -> None:
-    """E37, T4.12: before every instruction of an interrupt's way into the kernel and out again."""
+    """Before every instruction of an interrupt's way into the kernel and out again."""
     with guest(lab) as visitor:
         visitor.invade("init_syscall")
         m, users = visitor.m, user_base(lab.rng)
@@ -70,7 +70,7 @@ def test_any_time(lab: Lab) -> None:
        hint="init_syscall in syscall_setup.c: SDM vol. 2B, SYSCALL and SYSRET, say which bits of "
             "STAR become which selector. The grader looks at every WRMSR as it is executed")
 def test_msrs(lab: Lab) -> None:
-    """S-05, S-11, S-12, S-14 to S-17, S-19, E1, E35; DF, which QEMU hides, at the WRMSR."""
+    """Each value at its WRMSR, DF as well, which QEMU hides; a panic if STAR does not fit the GDT."""
     with guest(lab, msrs=True) as visitor:
         m = visitor.m
         m.run_to("init_syscall")
@@ -90,7 +90,7 @@ def test_msrs(lab: Lab) -> None:
        hint="init_syscall: EFER.SCE, LSTAR and both halves of STAR; a flag that is still set in "
             "the kernel is missing in SFMASK. Stop at syscall_entry and look at cs, ss, rcx, r11")
 def test_syscall_instruction(lab: Lab) -> None:
-    """T4.2 of the audit: a step over SYSCALL in ring 3, and one over SYSRET, cannot be faked."""
+    """A step over SYSCALL in ring 3, and one over SYSRET, cannot be faked."""
     with guest(lab) as visitor:
         visitor.invade("user_memory_init")
         for _ in range(12):
@@ -107,7 +107,7 @@ def test_syscall_instruction(lab: Lab) -> None:
             "order, and into the place that it came from. Draw the record; stop at "
             "boot_return_to_kernel and compare x/16gx boot_return_rsp with it")
 def test_return(lab: Lab) -> None:
-    """U-12 to U-17, U-24, U-25, U-28, U-29, E29, E34, M02, M06, M11, M14."""
+    """Saved registers, flags, CR3, GS and globals, on the way in and back, four times."""
     with guest(lab, programs=4) as visitor:
         skip_baseline(visitor.m)
         for ordinal in ("first", "second", "third", "fourth"):
@@ -124,7 +124,7 @@ def test_return(lab: Lab) -> None:
             "address space: what does it take for granted? GS_BASE is the kernel's when it is "
             "called, whatever way led there")
 def test_ways_out(lab: Lab) -> None:
-    """E33: killed by #UD, #GP, #DE, in the timer's interrupt, in an NMI on the IST stack."""
+    """Killed by #UD, #GP, #DE, in the timer's interrupt, in an NMI on the IST stack."""
     with guest(lab, programs=len(returns.WAYS)) as visitor:
         skip_baseline(visitor.m)
         for way in lab.rng.sample(returns.WAYS, len(returns.WAYS)):
@@ -141,7 +141,7 @@ def test_ways_out(lab: Lab) -> None:
             "kernel_rsp, the program's FS and GS bases. A global that is set to 0 on the way back "
             "forgets the outer call")
 def test_nested(lab: Lab) -> None:
-    """E30, E31: four calls deep, each level with its own way out."""
+    """Four calls deep, each level with its own way out."""
     with guest(lab, probe=True) as visitor:
         skip_baseline(visitor.m)
         visitor.m.call("programs_get", 0, visitor.m.sym("probe_data"))
@@ -160,7 +160,7 @@ def test_nested(lab: Lab) -> None:
             "and RSI are what "
             "boot_return_smashed prints")
 def test_canary(lab: Lab) -> None:
-    """U-26, U-27, U-45, E32, M09, T4.10 of the audit; and a return without any call."""
+    """Each of the two copies of the canary alone; and a return without any call."""
     for where in ("record", "global"):
         with guest(lab) as visitor:
             visitor.start()
@@ -179,7 +179,7 @@ def test_canary(lab: Lab) -> None:
        hint="each program must find the kernel as the first one found it. If frames are lost: is "
             "the stack, or the address space, that is given back the one that was used?")
 def test_hundred_programs(lab: Lab) -> None:
-    """U-30, S-18, E7, E23, T4.9 and T4.11 of the audit: exits, faults, and files that are none."""
+    """Exits, faults, and files that are none; the kernel's half is the same in each."""
     programs = [sequence.small(lab.rng, number) for number in range(100)]
     with lab.boot(probe=True, modules=[each.module for each in programs]) as m:
         skip_baseline(m)
@@ -203,7 +203,7 @@ def test_hundred_programs(lab: Lab) -> None:
             "what is left between start and USER_END. Without that check the processor will "
             "happily read the kernel's memory for the program: it runs in ring 0")
 def test_ranges(lab: Lab) -> None:
-    """E40, T4.5 of the audit: ranges of which every byte counts, USER_END, wrap-around."""
+    """Ranges of which every byte counts, USER_END, wrap-around."""
     with guest(lab, probe=True) as visitor:
         visitor.start()
         tried = Copies(visitor)
@@ -220,7 +220,7 @@ def test_ranges(lab: Lab) -> None:
             "either the page can be had (user_stack_grow, and only if the page was not present) or "
             "the copy goes on at user_copy_faulted. It returns what is left, not what is done")
 def test_faults(lab: Lab) -> None:
-    """E40: exact counts, the stack that grows, and a fault of the kernel's own is still a panic."""
+    """Exact counts, the stack that grows, and a fault of the kernel's own is still a panic."""
     with guest(lab, probe=True) as visitor:
         visitor.start()
         tried = Copies(visitor)
@@ -240,7 +240,7 @@ def test_faults(lab: Lab) -> None:
        hint="write is yours from lab 3 and calls copy_from_user; programs_baseline in programs.c "
             "counts what `hello` wrote. `make run LAB=4` shows it")
 def test_write(lab: Lab) -> None:
-    """B-06 to B-09, A-10, T4.5 and T4.8 of the audit: also with a baseline that cannot pass."""
+    """The baseline's lines in order; and with a baseline that cannot pass, nothing else runs."""
     with guest(lab) as visitor:
         m = visitor.m
         m.run_to("programs_run")
@@ -266,7 +266,7 @@ def test_write(lab: Lab) -> None:
        hint="syscall_entry: compare x/16gx $rsp with struct syscall_frame when all is pushed. The "
             "fourth argument comes in R10, since RCX is RIP; the sixth is C's sixth as well")
 def test_handler(lab: Lab) -> None:
-    """S-01 to S-08, E31, E38, T4.4 and T4.6 of the audit: the grader's own handler looks around."""
+    """The grader's own handler looks at its arguments, its stack, the frame and percpu."""
     with guest(lab) as visitor:
         visitor.start()
         number = calls.hook(visitor.m, lab.rng)
@@ -283,7 +283,7 @@ def test_handler(lab: Lab) -> None:
        hint="syscall_entry, the way out: everything is popped in the opposite order, the program's "
             "RSP comes last, from the frame. C changes all registers but rbx rbp r12-r15")
 def test_registers(lab: Lab) -> None:
-    """S-02, S-09, S-10, E25, E35, M15, T4.3 and T4.7 of the audit: hostile RSP and RFLAGS, XMM."""
+    """Hostile RSP and RFLAGS, XMM, a single step; no frame is named afterwards."""
     with guest(lab) as visitor:
         visitor.start()
         number = calls.hook(visitor.m, lab.rng)
@@ -298,7 +298,7 @@ def test_registers(lab: Lab) -> None:
        hint="syscall_entry: all 64 bits of RAX are the number, and it has no sign: compare it with "
             "SYSCALL_LIMIT and jump with jae, before the table is read")
 def test_numbers(lab: Lab) -> None:
-    """E42: the table is never left; getpid, sched_yield, brk, clock_gettime, writev, write."""
+    """The table is never left; getpid, sched_yield, brk, clock_gettime, writev, write."""
     with guest(lab) as visitor:
         visitor.start()
         for number in calls.numbers(lab.rng):
@@ -312,7 +312,7 @@ def test_numbers(lab: Lab) -> None:
        hint="syscall_entry: bits 47 to 63 of the RIP in the frame must all be 0, not only one. And "
             "what must be true of percpu.frame and GS when a program ends in a system call?")
 def test_ends(lab: Lab) -> None:
-    """E29 to E31, E36, M15: exit, exit_group, a nested program, CVE-2012-0217."""
+    """exit, exit_group, a page fault, a nested program, and CVE-2012-0217."""
     with guest(lab, probe=True, programs=12) as visitor:
         m = visitor.m
         skip_baseline(m)
@@ -338,7 +338,7 @@ def test_ends(lab: Lab) -> None:
        hint="syscall_entry: interrupts stay off as long as RSP or GS is the program's, on the "
             "way in and on the way out; exactly one SWAPGS each way, next to where RSP changes")
 def test_nmi(lab: Lab) -> None:
-    """E37, T4.12 of the audit: between SYSCALL and its SWAPGS, and right before SYSRET."""
+    """Between SYSCALL and its SWAPGS, and right before SYSRET."""
     with guest(lab) as visitor:
         visitor.start()
         calls.on_the_way(visitor, calls.hook(visitor.m, lab.rng))
@@ -352,7 +352,7 @@ def test_nmi(lab: Lab) -> None:
        hint="sys_arch_prctl: the program's GS base is in KERNEL_GS_BASE while the kernel runs, for "
             "SWAPGS has put it there; FS_BASE is never exchanged")
 def test_arch_prctl(lab: Lab) -> None:
-    """U-08: by SYSCALL and by int 0x80, kept over system calls, none left for the next program."""
+    """By SYSCALL and by int 0x80, kept over system calls, none left for the next program."""
     with guest(lab, programs=2) as visitor:
         visitor.start()
         for _ in range(6):
@@ -368,7 +368,7 @@ def test_arch_prctl(lab: Lab) -> None:
        hint="sys_arch_prctl: a base at or above USER_END is -EPERM, before any WRMSR; "
             "copy_to_user says how many bytes of the answer could be written")
 def test_arch_prctl_refuses(lab: Lab) -> None:
-    """E28, E40: bases that are none, pointers that are none, codes that are none."""
+    """Bases that are none, pointers that are none, codes that are none."""
     with guest(lab) as visitor:
         visitor.start()
         services.refused(visitor)
@@ -379,6 +379,6 @@ def test_arch_prctl_refuses(lab: Lab) -> None:
        hint="`make run LAB=4` shows the programs, and `make run LAB=4 CMDLINE=monitor` the "
             "monitor. memory.c uses brk, a deep stack and thread-local storage by arch_prctl")
 def test_monitor(lab: Lab) -> None:
-    """A-11, A-13, A-14, A-18: hello, memory and crash, and each of the monitor's commands."""
+    """hello, memory and crash, and each of the monitor's commands."""
     with lab.boot(probe=True, cmdline="monitor") as m:
         services.check_monitor(m, lab.rng, lab.kernel.parent / "user")

@@ -28,7 +28,7 @@ PATIENT = Limits(cpu=8.0)  # for programs that run by themselves
             "same, and the frame counts one more place. A page that an earlier fork shared is not "
             "writable, and is PTE_COW: it stays so")
 def test_clone(lab: Lab) -> None:
-    """U-23, E23; T5.2 of the audit: both tables walked, counts, a second generation, the end."""
+    """Both tables walked, counts, a second generation, the end."""
     with family(lab) as f:
         f.begin()
         sharing.plant_code(f)
@@ -59,7 +59,7 @@ def test_clone(lab: Lab) -> None:
             "user_frame_is_shared says whether to copy; PTE_COW goes, PTE_WRITABLE comes; the TLB "
             "may hold what was there before. In gdb: `rung-walk ADDRESS` before, after")
 def test_copy(lab: Lab) -> None:
-    """T5.2: from either side, by ring 3 and by the kernel; read-only pages stay what they are."""
+    """From either side, by ring 3 and by the kernel; read-only pages stay what they are."""
     with family(lab) as f:
         f.begin()
         sharing.plant_code(f)
@@ -132,7 +132,7 @@ def test_no_memory(lab: Lab) -> None:
        points=8, exercise="5.2", debug_at="capture_registers",
        hint=forking.HINT + ". `p *percpu.frame` in gdb, and `p *registers` afterwards")
 def test_capture(lab: Lab) -> None:
-    """U-18, U-21, M05, T5.1 of the audit: from both frames, every register and flag random."""
+    """From both frames, every register and flag random."""
     with family(lab) as f:
         f.begin()
         for by, before in forking.entries(f):
@@ -144,7 +144,7 @@ def test_capture(lab: Lab) -> None:
        hint="prepare_stack in fork.c: from the top down the registers, the address of "
             "forked_child_starts, six words for switch_stacks; switch_rsp is the lowest of them")
 def test_prepare(lab: Lab) -> None:
-    """U-18, U-21, A-03, A-09, B-05, M04, M05: the stack is taken up by switch_stacks."""
+    """Its place in the table, its memory, its stack: that one is taken up by switch_stacks."""
     for by in forking.WAYS:
         with family(lab) as f:
             f.begin()
@@ -165,8 +165,8 @@ def test_prepare(lab: Lab) -> None:
        hint="process_fork gives back what it has taken before an error; sys_fork makes -EAGAIN of "
             "no place in the table, -ENOMEM of no memory. `p frames_free()` in gdb counts")
 def test_refused(lab: Lab) -> None:
-    """A-05, A-06, T5.5 of the audit: before there is anything; each allocation fails once;
-    MAX_PROCESSES; memory that runs out; numbers that begin again."""
+    """Before there is any process; each allocation fails once; MAX_PROCESSES; memory that runs
+    out; numbers that begin again."""
     forking.check_early(lab)
     with family(lab) as f:
         f.begin()
@@ -196,7 +196,7 @@ def test_refused(lab: Lab) -> None:
        hint="save_user_state in scheduler.c: FXSAVE, MSR_FS_BASE, MSR_KERNEL_GS_BASE, four "
             "selectors; `p *user` in gdb when it returns")
 def test_save(lab: Lab) -> None:
-    """U-08, E26, E27: every part random, taken on by a program."""
+    """Every part random, taken on by a program."""
     with family(lab) as f:
         f.begin()
         for _ in range(4):
@@ -208,7 +208,7 @@ def test_save(lab: Lab) -> None:
        hint="load_user_state in scheduler.c: a selector that is loaded changes the base, so the "
             "bases come after; GS is loaded between two SWAPGS, for GS_BASE is the kernel's")
 def test_load(lab: Lab) -> None:
-    """E26, E27, E29, M10: seen by the program, by FXSAVE and in the registers."""
+    """Seen by the program, by FXSAVE and in the registers."""
     with family(lab) as f:
         f.begin()
         for _ in range(4):
@@ -220,7 +220,7 @@ def test_load(lab: Lab) -> None:
        hint="copy_user_state in fork.c calls save_user_state: what was kept at the last switch may "
             "be old. It must write to the struct that it is given, and read the processor")
 def test_inherit(lab: Lab) -> None:
-    """U-20, E27, M05: TLS and SSE state included."""
+    """TLS and SSE state included; nothing from the last switch."""
     with family(lab) as f:
         f.begin()
         for _ in range(3):
@@ -236,7 +236,7 @@ def test_inherit(lab: Lab) -> None:
             "is current_process, and whose number was asked for; the number and the status must be "
             "read before process_free")
 def test_reap(lab: Lab) -> None:
-    """T5.3 of the audit: exit statuses and signals, any child or a certain one; frames."""
+    """Exit statuses and signals, any child or a certain one; frames."""
     with family(lab) as f:
         f.begin()
         waiting.check_all_reaped(f)
@@ -247,7 +247,7 @@ def test_reap(lab: Lab) -> None:
        hint="wait_for_child: look, and if nobody has ended sleep_on(current_process), in a loop: "
             "who is woken looks again. WNOHANG returns 0 instead")
 def test_waiting(lab: Lab) -> None:
-    """T5.3: WNOHANG, wakeups for nothing, interrupts off until it sleeps."""
+    """WNOHANG, wakeups for nothing, interrupts off until it sleeps."""
     with family(lab) as f:
         f.begin()
         waiting.check_waiting(f)
@@ -258,7 +258,7 @@ def test_waiting(lab: Lab) -> None:
        hint="find_child: child->parent == current_process; wait_for_child: -ECHILD if no child is "
             "such as asked for; -EFAULT comes after process_free")
 def test_whose(lab: Lab) -> None:
-    """T5.3, T5.7, E51: grandchildren, orphans, ECHILD, EINVAL, EFAULT."""
+    """Grandchildren, orphans, ECHILD, EINVAL, EFAULT."""
     with family(lab) as f:
         f.begin()
         waiting.check_whose(f)
@@ -274,7 +274,7 @@ def test_whose(lab: Lab) -> None:
             "percpu.frame, load_user_state, current_process and its state; and what is current's "
             "is kept before")
 def test_switch(lab: Lab) -> None:
-    """A-03, A-04, A-19, E2, E46, T5.6 of the audit: to a new child and back, all of it random."""
+    """To a new child and back, all of it random."""
     with family(lab) as f:
         f.begin()
         stage = switching.Stage(f, 1)
@@ -287,7 +287,7 @@ def test_switch(lab: Lab) -> None:
        hint="switch_to: keep what is in the processor (save_user_state, percpu.kernel_rsp, "
             "percpu.frame) in the process that is left, each time: it may have changed since")
 def test_turns(lab: Lab) -> None:
-    """A-19, E31: round robin, with changes in between."""
+    """Round robin, with changes in between."""
     with family(lab) as f:
         f.begin()
         stage = switching.Stage(f, 3)
@@ -310,7 +310,7 @@ def test_turns(lab: Lab) -> None:
             "registers, RDI last: it is the pointer; then LEAVE_TO_USER. Step with `si` and `info "
             "registers`")
 def test_enter(lab: Lab) -> None:
-    """U-19, U-20, E29, M12, T5.1 of the audit: all random, flags too."""
+    """All random, flags too."""
     with family(lab) as f:
         f.begin()
         for _ in range(6):
@@ -323,7 +323,7 @@ def test_enter(lab: Lab) -> None:
        hint="compare `info registers` in the parent behind its system call with the child's at its "
             "first instruction in ring 3; TSS.rsp0 and percpu.kernel_rsp are the child's own")
 def test_twins(lab: Lab) -> None:
-    """U-20, U-21, A-04, E2, E27, T5.1 and T5.6 of the audit: by SYSCALL and by int 0x80."""
+    """By SYSCALL and by int 0x80."""
     with family(lab) as f:
         f.begin()
         for by in ("syscall", "int80", "syscall"):
@@ -339,7 +339,7 @@ def test_twins(lab: Lab) -> None:
        hint="everything that a process finds changed was another's: registers and FPU (5.2, 5.3, "
             "5.6), memory (5.1). The timer interrupts ring 3 and on_tick yields")
 def test_preemption(lab: Lab) -> None:
-    """T5.2 of the audit: at every switch, all page tables of all processes."""
+    """At every switch, all page tables of all processes."""
     run = children.make(lab.rng, children.SPINNERS, children=4, rounds=6000000,
                         factor=0x10000001 + 2 * lab.rng.randrange(1 << 20))
     with lab.boot(probe=True, modules=[run.module], limits=PATIENT) as m:
@@ -353,7 +353,7 @@ def test_preemption(lab: Lab) -> None:
        hint="the report at the end counts processes and frames: what is not given back? Run it "
             "with `make debug` and look at frames_free() after each child")
 def test_generations(lab: Lab) -> None:
-    """U-22, A-18, E30, E51, T5.3 to T5.5 and T5.7 of the audit; boot-return with the last one."""
+    """Processes and frames are counted; the way back to boot is taken once, with the last one."""
     run = children.make(lab.rng, children.GENERATIONS, cycles=1000)
     with lab.boot(probe=True, modules=[run.module], limits=PATIENT) as m:
         children.check_end(m, run, 1 + 1 + 1000 + 8 + 2 + 1)
@@ -380,7 +380,7 @@ def test_killed(lab: Lab) -> None:
        hint="replace_image in exec.c: image_create, then CR3, then address_space_destroy of the "
             "old root, then the frame of the request; enter_image. `map` and `x/20gx $rsp` in gdb")
 def test_exec(lab: Lab) -> None:
-    """A-13, E25, T3.1: registers, memory, stack, FPU, bases; files and number stay; frames."""
+    """Registers, memory, stack, FPU, bases; files and number stay; frames."""
     one, two = executing.target(lab.rng), executing.target(lab.rng)
     with family(lab, one.module, two.module) as f:
         f.begin()
@@ -417,7 +417,7 @@ def test_exec_fails(lab: Lab) -> None:
        exercise="5.7", debug_at="sys_execve",
        hint="`make run LAB=5` is the shell: what does it print, compared with what was typed?")
 def test_shell(lab: Lab) -> None:
-    """A-13, A-15: the given system calls one by one, and the shell that uses them."""
+    """The given system calls one by one, and the shell that uses them."""
     with family(lab) as f:
         f.begin()
         watch_queue(f.m)
@@ -444,7 +444,7 @@ def test_shell(lab: Lab) -> None:
        hint="replace_image destroys the address space of the process that runs; frames that are "
             "shared with its parent only lose one of their places (user_frame_release)")
 def test_exec_after_fork(lab: Lab) -> None:
-    """T5.2 of the audit: the frames that were shared are the other's alone, with its content."""
+    """The frames that were shared are the other's alone, with its content."""
     to = executing.target(lab.rng)
     with family(lab, to.module) as f:
         f.begin()

@@ -29,7 +29,7 @@ from grade.outcome import equal, expect
             "show all that hangs below: the whole image. pti.rst in Linux's "
             "Documentation/arch/x86")
 def test_chain(lab: Lab) -> None:
-    """K-01, K-06, K-07, E9 to E11: every entry of every table on the way, and each bit."""
+    """Every entry of every table on the way, and each bit."""
     with boot(lab, probe=True) as m:
         m.run_to("entry_area_create")
         place, back, kernels = m.regs.rdi, m.u64(m.regs.rsp), area.all_tables(m)
@@ -52,7 +52,7 @@ def test_chain(lab: Lab) -> None:
             "these pages is what the chain shows: the table of level 1 is the same. U and G are "
             "0 at every level; `info registers` in QEMU's monitor shows GDT, IDT and TR")
 def test_entry_area(lab: Lab) -> None:
-    """E8, E10, E12, E18, T6.3 of the audit: each page, the descriptor tables, all 256 gates."""
+    """Each page, the descriptor tables, all 256 gates."""
     with boot(lab) as m:
         m.run_to("init_syscall")
         way = pairs.demand_way(m)
@@ -70,8 +70,8 @@ def test_entry_area(lab: Lab) -> None:
        hint="make_chain: if a table cannot be had, the one made before is given back, and "
             "ERROR_NO_FRAMES returned. The grader lets one allocation fail after the other")
 def test_options(lab: Lab) -> None:
-    """K-03 to K-05, K-10: on, off, auto; processors with and without PCIDs and INVPCID; each frame
-    that entry_area_create asks for refused."""
+    """On, off, auto; processors with and without PCIDs and INVPCID; each frame that
+    entry_area_create asks for is refused once."""
     for option in starting.OPTIONS:
         starting.check_option(lab, option)
     for features in (Features(*each) for each in product((True, False), repeat=2)):
@@ -90,7 +90,7 @@ def test_options(lab: Lab) -> None:
             "way_to_entry_area. The frame of the shadow is full of rubbish before. The table "
             "itself gets PTE_PAIR in its last entry, and changes nowhere else")
 def test_shadow(lab: Lab) -> None:
-    """K-06, E9, E14: on a table with random entries, three times."""
+    """On a table with random entries, three times."""
     with pairs.pairs(lab) as kernel:
         pairs.check_allocation(kernel)
         for _ in range(3):
@@ -104,7 +104,7 @@ def test_shadow(lab: Lab) -> None:
             "Only if the last entry there is present and has PTE_PAIR does a shadow lie behind "
             "it, and only entries of the user half are the same in both")
 def test_mirror(lab: Lab) -> None:
-    """E15: tables with and without a shadow, both halves, entries set and cleared."""
+    """Tables with and without a shadow, both halves, entries set and cleared."""
     with pairs.pairs(lab) as kernel:
         pairs.check_mirroring(kernel)
 
@@ -115,7 +115,7 @@ def test_mirror(lab: Lab) -> None:
             "(ensure_table_present) and when the last page below it goes (remove_table). Both say "
             "so by table_entry_changed, which is kpti_mirror; that must write zeroes too")
 def test_shadows_live(lab: Lab) -> None:
-    """E14, E15, T6.4 and T6.5 of the audit: random pages in four spaces, copies of them, an end."""
+    """Random pages in four spaces, copies of them, an end."""
     with pairs.pairs(lab) as kernel:
         pairs.check_life(kernel)
 
@@ -126,10 +126,10 @@ def test_shadows_live(lab: Lab) -> None:
 @check("T6.7", title="kpti_validate_shadow_tables sees any difference of the user halves", points=6,
        exercise="6.3", debug_at="kpti_validate_shadow_tables",
        hint="compare all 64 bits of entries 0 to 255 but PTE_ACCESSED, which the processor sets "
-            "in each table when it walks that one (SDM vol. 3A 4.8); the message is K-11's, in "
-            "the comment in kpti.h and in the chapter")
+            "in each table when it walks that one (SDM vol. 3A 4.8); the messages are in the "
+            "comment in kpti.h and in the chapter")
 def test_validate_user_half(lab: Lab) -> None:
-    """K-11, E16, T6.6 of the audit: single bits turned round in either table."""
+    """Single bits turned round in either table."""
     with pairs.pairs(lab, trusting=False) as kernel:
         root = pairs.inhabited(kernel)
         pairs.validate(kernel, root, "")
@@ -141,7 +141,7 @@ def test_validate_user_half(lab: Lab) -> None:
        hint="of entries 256 to 510 none may be present; 511 must be way_to_entry_area, "
             "PTE_ACCESSED excepted: present alone is not enough")
 def test_validate_kernel_half(lab: Lab) -> None:
-    """K-10, K-11: entries where none may be, and a last one that is not the way."""
+    """Entries where none may be, and a last one that is not the way."""
     with pairs.pairs(lab, trusting=False) as kernel:
         root = pairs.inhabited(kernel)
         pairs.check_kernel_half(kernel, root)
@@ -158,8 +158,8 @@ def test_validate_kernel_half(lab: Lab) -> None:
             "is kept in percpu.scratch; seven words come in, five go out, in which order? From "
             "ring 0 nothing is to be exchanged")
 def test_vectors(lab: Lab) -> None:
-    """K-08, K-09, K-13, E13: what the processor does is done by the grader, with a state that is
-    all random. There are no hooks in C: the tables are switched in assembly."""
+    """What the processor does is done by the grader, with a state that is all random. There are
+    no hooks in C: the tables are switched in assembly."""
     with guest.guest(lab) as visitor:
         m = visitor.m
         m.on("entry_leave", lambda: doors.interrupts_off(m))
@@ -177,7 +177,7 @@ def test_vectors(lab: Lab) -> None:
        hint="stop at entry_stubs + 16 * vector, at trap and behind the instruction, and look at "
             "CR3: shadow, own, shadow. From ring 0 it does not change")
 def test_cr3(lab: Lab) -> None:
-    """K-13, T6.2 of the audit: real exceptions, system calls and timer interrupts in both rings."""
+    """Real exceptions, system calls and timer interrupts in both rings."""
     with guest.guest(lab) as visitor:
         with entries.stopping(visitor.m, "trap"):
             for ring in lab.rng.sample((3, 0, 3, 0), 4):
@@ -194,7 +194,7 @@ def test_cr3(lab: Lab) -> None:
             "there beside the program and the pages of layout.h? Has every entry of level 4 that "
             "the kernel writes for a program come into the shadow?")
 def test_walk(lab: Lab) -> None:
-    """T6.1, T6.4 of the audit: first entry, int 0x80, timer, #PF, forked child, execve."""
+    """First entry, int 0x80, timer, #PF, forked child, execve."""
     visits.Tour(lab, visits.INT80).run()
 
 
@@ -204,7 +204,7 @@ def test_walk(lab: Lab) -> None:
             "interrupts off between the switch of tables and IRETQ? Is percpu.scratch read "
             "before somebody else writes it?")
 def test_preemption(lab: Lab) -> None:
-    """T6.8 of the audit: general and SSE registers under preemption; a shell, pipes, a fault."""
+    """General and SSE registers under preemption; a shell, pipes, a fault."""
     workers.check_workers(lab, visits.INT80)
     workers.check_shell(lab, "-int80", "pti=on")
 
@@ -217,7 +217,7 @@ def test_preemption(lab: Lab) -> None:
        hint="entry_syscall and entry_syscall_leave in entry.asm: no register is free but RSP, "
             "and that is kept in percpu.user_rsp first. CR3 passes through RSP")
 def test_syscall(lab: Lab) -> None:
-    """K-13, T6.2 of the audit: random registers on the way in, others on the way out."""
+    """Random registers on the way in, others on the way out."""
     with guest.guest(lab) as visitor:
         doors.serve_by_grader(visitor.m)
         for _ in range(24):
@@ -230,8 +230,8 @@ def test_syscall(lab: Lab) -> None:
        hint="run the shell: make run LAB=6. What is seen at the return of a system call, and is "
             "the number of free frames after all programs the same as before?")
 def test_system_calls(lab: Lab) -> None:
-    """T6.1, T6.7, T6.8 of the audit; SMEP and SMAP are on all the time. Who is killed is not seen
-    in ring 3 any more, wherever it stood."""
+    """SMEP and SMAP are on all the time. Whoever is killed is not seen in ring 3 any more,
+    wherever it stood."""
     visits.Tour(lab, visits.SYSCALL).run()
     workers.check_workers(lab, visits.SYSCALL)
     for option in ("pti=on", "pti=off"):
@@ -251,8 +251,7 @@ def test_system_calls(lab: Lab) -> None:
             "and MSR_GS_BASE themselves, remember both answers in registers that C preserves, "
             "and put back what was there")
 def test_nmi(lab: Lab) -> None:
-    """K-13, E37: #DB, NMI, #DF, #MC in each state; a #DB and an NMI before each of some 250
-    instructions."""
+    """#DB, NMI, #DF, #MC in each state; a #DB and an NMI before each of some 250 instructions."""
     with guest.guest(lab) as visitor:
         visitor.ask(39, by="syscall")
         with entries.stopping(visitor.m, "trap"):
@@ -266,8 +265,8 @@ def test_nmi(lab: Lab) -> None:
             "SHADOW_BIT as well. #DF comes by the same way: what if the table in use is the "
             "program's?")
 def test_storm(lab: Lab) -> None:
-    """T6.2 of the audit: a tree of 31 processes by each kind of system call; then stacks that are
-    none, with either table in use."""
+    """A tree of 31 processes by each kind of system call; then stacks that are none, with either
+    table in use."""
     for suffix in ("", "-int80"):
         anytime.check_storm(lab, suffix)
     for place in anytime.BAD_STACKS:
@@ -284,8 +283,8 @@ def test_storm(lab: Lab) -> None:
             "of CR3. Whoever changes an entry, also in lab 5's cow.c, scheduler.c, exec.c and "
             "process.c, calls tlb_flush_page or switch_address_space (tlb.h)")
 def test_pcid(lab: Lab) -> None:
-    """The issue's PCID: exceptions in both rings; then the programs of T6.11, the TLB remembering
-    all that it may (grade/lab6/pcid.py)."""
+    """Exceptions in both rings; then the programs of T6.11, the TLB remembering all that it may
+    (grade/lab6/pcid.py)."""
     with guest.guest(lab, pcids=True) as visitor:
         with entries.stopping(visitor.m, "trap"):
             for ring in lab.rng.sample((3, 0), 2):

@@ -352,7 +352,7 @@ def check_own_tables(kernel: Kernel) -> None:
 
 
 def check_window(kernel: Kernel) -> None:
-    """The window answers only once it is open, and no further than it reaches (U-31)."""
+    """The window answers only once it is open, and no further than it reaches."""
     size = NUMBERS["WINDOW_SIZE"]
     asks = [ask("phys_offset"), ask("phys_to_virt", PAGE)]
     replies = kernel.all([*asks, ask("window_open", WINDOW), *asks, ask("phys_to_virt", size - 8),

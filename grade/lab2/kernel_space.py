@@ -154,7 +154,7 @@ def cuts(piece: Run, block: Run) -> bool:
 
 
 def check_tables_in_use(kernel: Kernel) -> None:
-    """Every page table is a frame that the allocator has given away (M07). Freeing them tells."""
+    """Every page table is a frame that the allocator has given away. Freeing them tells."""
     told = {"ERROR_DOUBLE_FREE": "is free for the allocator: the next one who asks gets it",
             "ERROR_FOREIGN_FRAME": "does not come from the allocator"}
     tables = sorted(kernel.m.table_frames())

@@ -189,7 +189,7 @@ def table_entries(m: Machine, root: int) -> Iterator[tuple[int, int, int]]:
 
 
 def check_no_user_bits(m: Machine, root: int) -> None:
-    """No entry of any level in the kernel's half is open to ring 3 (E20)."""
+    """No entry of any level in the kernel's half is open to ring 3."""
     for level, top, value in table_entries(m, root):
         expect(top < 256 or not value & USER,
                f"an entry of level {level} under L4[{top}], in the kernel's half, is {value:#x}: "

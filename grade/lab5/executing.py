@@ -125,7 +125,7 @@ def never_in_use(family: Family) -> None:
 
 
 def check_registers(family: Family) -> None:
-    """As a program is entered for the first time: E25, U-05 to U-07."""
+    """As a program is entered for the first time: the flags, the selectors, and the rest zero."""
     m, regs, where = family.m, family.m.regs, "at the new program's first instruction"
     wanted = {**{name: 0 for name in GENERAL}, "rflags": FIXED | IF, "cs": USER_CS, "ss": USER_SS,
               "ds": USER_SS, "es": USER_SS, "fs": 0, "gs": 0, "fs_base": 0, "gs_base": 0,

@@ -101,7 +101,7 @@ def grow_heap(family: Family) -> None:
 
 
 def check_memory(family: Family, child: Process) -> None:
-    """U-18: the child maps what its parent maps, the heap as far as it has grown."""
+    """The child maps what its parent maps, the heap as far as it has grown."""
     pages = [[(each.va, each.pa) for each in user_half(family, process.root)]
              for process in (family.parent, child)]
     missing = [hex(va) for va, _ in pages[0] if va not in dict(pages[1])]
@@ -129,7 +129,7 @@ def check_process(family: Family, child: Process) -> None:
 
 
 def check_own_stack(family: Family, child: Process) -> None:
-    """B-05, M04: a kernel stack of its own, with its guard page, seen from every address space."""
+    """A kernel stack of its own, with its guard page, seen from every address space."""
     m, parent = family.m, family.parent
     bottom = child.get("kernel_stack.bottom")
     equal(child.top - bottom, NUMBERS["STACK_SIZE"], "the size of the child's kernel stack")

@@ -1,4 +1,4 @@
-/* test_kpti.c: a table and its shadow: made alike, kept alike, and looked at bit by bit (K-12). */
+/* test_kpti.c: a table and its shadow: made alike, kept alike, and looked at bit by bit. */
 #include "host.h"
 
 #include "kpti.c"
