@@ -70,7 +70,7 @@ def test_any_time(lab: Lab) -> None:
        hint="init_syscall in syscall_setup.c: SDM vol. 2B, SYSCALL and SYSRET, say which bits of "
             "STAR become which selector. The grader looks at every WRMSR as it is executed")
 def test_msrs(lab: Lab) -> None:
-    """Each value at its WRMSR, DF as well, which QEMU hides; a panic if STAR does not fit the GDT."""
+    """Each value at its WRMSR, DF too, which QEMU hides; a panic if STAR does not fit the GDT."""
     with guest(lab, msrs=True) as visitor:
         m = visitor.m
         m.run_to("init_syscall")
