@@ -4,7 +4,7 @@
 #include "gdt.h"
 #include "idt.h"
 #include "kernel_space.h"
-#include "lab1.h"
+#include "lab2.h"
 #include "panic.h"
 #include "print.h"
 #include "report.h"

@@ -9,7 +9,7 @@
 #include "int80.h"
 #include "kernel_space.h"
 #include "kernel_stack.h"
-#include "lab1.h"
+#include "lab3.h"
 #include "panic.h"
 #include "print.h"
 #include "programs.h"

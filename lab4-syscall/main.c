@@ -11,7 +11,7 @@
 #include "kernel_half.h"
 #include "kernel_space.h"
 #include "kernel_stack.h"
-#include "lab1.h"
+#include "lab4.h"
 #include "monitor.h"
 #include "more_calls.h"
 #include "panic.h"

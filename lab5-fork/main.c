@@ -14,7 +14,7 @@
 #include "kernel_half.h"
 #include "kernel_space.h"
 #include "kernel_stack.h"
-#include "lab1.h"
+#include "lab5.h"
 #include "more_calls.h"
 #include "panic.h"
 #include "print.h"

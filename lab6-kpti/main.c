@@ -15,7 +15,7 @@
 #include "kernel_space.h"
 #include "kernel_stack.h"
 #include "kpti.h"
-#include "lab1.h"
+#include "lab6.h"
 #include "more_calls.h"
 #include "nmi.h"
 #include "panic.h"

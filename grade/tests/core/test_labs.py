@@ -1,6 +1,11 @@
-"""The labs of this tree: their checks are sound and agree with the markers in their sources."""
+"""The labs of this tree: their checks are sound and agree with the markers in their sources, and
+their interfaces can be relied on."""
 
 from __future__ import annotations
+
+import shlex
+import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -34,3 +39,31 @@ def test_an_exercise_stands_for_the_checks_that_give_its_points(number: int) -> 
     assert sorted(found, key=checks.index) == checks
     with pytest.raises(CannotGrade, match=f"no check {number}.99"):
         named_checks(number, [f"{number}.99", checks[0].id])
+
+
+# ---- labN.h
+
+
+def compiler(number: int, build_dir: Path) -> list[str]:
+    """The compiler and its flags, as make has them for the lab's main.c."""
+    directory = lab_directory(ROOT, number)
+    said = subprocess.run(["env", "-u", "MAKEFLAGS", "make", "-n", "-B", "V=1", "kernel",
+                           f"BUILD={build_dir}"], cwd=directory, check=True, text=True,
+                          stdout=subprocess.PIPE).stdout.replace("\\\n", " ")
+    command = next(shlex.split(line) for line in said.splitlines()
+                   if f"/{directory.name}/main.c " in line)
+    return command[command.index("&&") + 1:command.index("-MD")]
+
+
+@pytest.mark.parametrize("number", sorted(lab_directories(ROOT)))
+def test_a_lab_has_its_interface_and_those_before_it(number: int, tmp_path: Path) -> None:
+    """main.c includes labN.h; it and those of the labs before it compile, each by itself."""
+    directory = lab_directory(ROOT, number)
+    assert f'#include "lab{number}.h"\n' in (directory / "main.c").read_text()
+    headers = sorted(path.name for path in directory.glob("lab[1-9].h"))
+    assert headers == [f"lab{each}.h" for each in range(1, number + 1)]
+    compile_alone = [*compiler(number, tmp_path), "-Werror", "-fsyntax-only"]
+    for header in headers:
+        done = subprocess.run([*compile_alone, str(directory / header)], cwd=ROOT, text=True,
+                              stderr=subprocess.PIPE)
+        assert done.returncode == 0, done.stderr
