@@ -15,11 +15,11 @@ from grade.check import check, equal, expect
 from grade.lab import Lab
 from grade.lab1 import pages, segments
 from grade.lab1.boot_info import ENTRY_SIZES, Information, random_information
-from grade.lab1.grub import disc
 from grade.lab1.uart import (CLEAR_BOTH, FIFO_ENABLE, LOOPBACK, MOST_STEPS, NoUart, Uart,
                              call_with)
 from grade.machine import Call, Interrupt, Machine, MemoryArea
-from grade.machine.multiboot2 import memory_map
+from grade.machine.disc import make_disc
+from grade.machine.multiboot2 import Module, memory_map
 from grade.machine.paging import NO_EXECUTE, WRITABLE
 from grade.machine.session import Ending
 from grade.machine.state import (DF, FIXED, FRAME_SIZE, ID, IF, RESTORED, State, TF,
@@ -761,7 +761,8 @@ def test_whole_way(lab: Lab) -> None:
     nonce, name = (f"{word}-{lab.rng.getrandbits(64):x}" for word in ("nonce", "module"))
     size = lab.rng.randrange(1, 5 * PAGE)
     with tempfile.TemporaryDirectory(prefix="rung-disc-") as directory:
-        iso = disc(lab.kernel, Path(directory), f"{nonce} a=1", lab.rng.randbytes(size), name)
+        iso = make_disc(Path(directory), lab.kernel, f"{nonce} a=1",
+                        [Module(lab.rng.randbytes(size), name)])
         with lab.boot(firmware="grub", iso=iso) as machine:
             total = machine.u32(machine.information)
             areas = memory_map(machine.read(machine.information, total))

@@ -11,7 +11,6 @@ import fcntl
 import hashlib
 import os
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from pathlib import Path
 from grade import toolchain
 from grade.errors import BadMachine, MissingTool
 from grade.machine import firmware
+from grade.machine.disc import make_disc, run
 from grade.machine.elf import Elf
 from grade.machine.multiboot2 import AVAILABLE, MemoryArea, memory_map
 from grade.machine.phys import PAGE, PhysicalMemory
@@ -31,11 +31,10 @@ HERE = Path(__file__).resolve().parent
 CACHE = HERE.parents[1] / "build" / "grade" / "template"
 STUB = HERE / "stub.asm"
 STUB_ADDRESS = 0x200000
-GRUB_CONFIG = "set timeout=0\nmultiboot2 /boot/stub.elf\nboot\n"
 FORMAT = 2  # change it when the files below, or the machine's devices, change
 MOST_FILLED = 128 << 20  # 10 ms per 64 MiB
 HIGH = 1 << 20
-TOOLS = ("nasm", toolchain.tool("ld"), "grub-mkrescue", "xorriso")
+TOOLS = ("nasm", toolchain.tool("ld"))
 
 
 @dataclass(frozen=True)
@@ -137,8 +136,8 @@ def _make(directory: Path, memory: int, cpu: str) -> None:
     """Make it beside its place and move it there whole, so that half a template is never seen."""
     work = Path(tempfile.mkdtemp(prefix="making-", dir=directory.parent))
     try:
-        elf = _build_stub(work)
-        session = Session(memory=memory, cpu=cpu, arguments=firmware.cdrom(work / "stub.iso"))
+        elf, disc = _build_stub(work)
+        session = Session(memory=memory, cpu=cpu, arguments=firmware.cdrom(disc))
         try:
             session.connect()
             _boot(session, elf)
@@ -163,32 +162,16 @@ def _boot(session: Session, elf: Elf) -> None:
                          + "\n".join([failure.seen, *failure.details])) from failure
 
 
-def _build_stub(work: Path) -> Elf:
-    """Assemble the stub and put it on an ISO."""
+def _build_stub(work: Path) -> tuple[Elf, Path]:
+    """Assemble the stub and put it on a disc."""
     for tool in TOOLS:
         if not shutil.which(tool):
             raise MissingTool(tool)
-    boot = work / "iso" / "boot"
-    (boot / "grub").mkdir(parents=True)
-    (boot / "grub" / "grub.cfg").write_text(GRUB_CONFIG)
-    stub = boot / "stub.elf"
-    _run("nasm", "-f", "elf64", STUB, "-o", work / "stub.o")
-    _run(toolchain.tool("ld"), "-m", "elf_x86_64", "-n", "-e", "_start",
-         f"-Ttext={STUB_ADDRESS:#x}", "-o", stub, work / "stub.o")
-    platform = Path("/usr/lib/grub/i386-pc")
-    only = ["-d", str(platform)] if platform.exists() else []
-    _run("grub-mkrescue", *only, "--fonts=", "--themes=", "--locales=",
-         "--install-modules=multiboot2 normal iso9660 biosdisk",
-         "-o", work / "stub.iso", work / "iso")
-    return Elf(stub)
-
-
-def _run(*command: object) -> None:
-    result = subprocess.run([str(word) for word in command], capture_output=True, text=True,
-                            check=False)
-    if result.returncode:
-        said = "\n".join(result.stderr.splitlines()[-10:])
-        raise BadMachine(f"{command[0]} failed while the grader prepared its machine:\n{said}")
+    stub = work / "stub.elf"
+    run("nasm", "-f", "elf64", STUB, "-o", work / "stub.o")
+    run(toolchain.tool("ld"), "-m", "elf_x86_64", "-n", "-e", "_start",
+        f"-Ttext={STUB_ADDRESS:#x}", "-o", stub, work / "stub.o")
+    return Elf(stub), make_disc(work, stub)
 
 
 def _save(session: Session, work: Path) -> None:

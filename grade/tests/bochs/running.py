@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from grade.lab import Lab
+from grade.machine.disc import make_disc
 from grade.machine.machine import Module
 from grade.programs.running import WITH_PROCESSES, read, whose_turn, without_reports
 from grade.programs.suite import Fate, Run
 from grade.programs.warden import Warden
 from grade.tests.bochs.bochs import Bochs, BochsEnded
-from grade.tests.bochs.disc import make_disc
 
 PTI = "pti=on"
 FRAMES = re.compile(r"frames: (\d+) free before, (\d+) after")
@@ -40,7 +40,7 @@ def one_after_the_other(lab: Lab, runs: Sequence[Run], directory: Path, model: s
     modules = [Module((each.int80 if int80 else each.elf).read_bytes(),
                       " ".join((name, *each.arguments))) for name, each in zip(names, runs)]
     machine_exit = lab.symbols["machine_exit"]
-    with Bochs(make_disc(directory, lab.kernel, modules, PTI), directory, model) as bochs:
+    with Bochs(make_disc(directory, lab.kernel, PTI, modules), directory, model) as bochs:
         bochs.stop_at(machine_exit)
         code = bochs.run_to_exit(machine_exit)
         demand_regular_end(lab, code, bochs.text, whose_turn(runs, names, bochs.text))
@@ -49,7 +49,7 @@ def one_after_the_other(lab: Lab, runs: Sequence[Run], directory: Path, model: s
 
 def with_warden(lab: Lab, runs: Sequence[Run], directory: Path, model: str, int80: bool) -> Story:
     warden, machine_exit = Warden(runs, lab.rng, int80), lab.symbols["machine_exit"]
-    with Bochs(make_disc(directory, lab.kernel, warden.modules, PTI), directory, model) as bochs:
+    with Bochs(make_disc(directory, lab.kernel, PTI, warden.modules), directory, model) as bochs:
         for place in (machine_exit, warden.all_have_ended):
             bochs.stop_at(place)
         at = bochs.run()

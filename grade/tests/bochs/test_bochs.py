@@ -12,6 +12,7 @@ import pytest
 from grade.build import build
 from grade.catalog import lab_directory
 from grade.lab import Lab
+from grade.machine.disc import make_disc
 from grade.machine.elf import Elf
 from grade.machine.machine import Module
 from grade.programs import hostile_suite
@@ -19,7 +20,6 @@ from grade.programs.processors import DIFFERENCES, INTEL
 from grade.programs.suite import Run
 from grade.tests.bochs.bochs import (HASWELL, ICE_LAKE, PACKAGES, RYZEN, SANDY_BRIDGE, Bochs,
                                      BochsEnded, program)
-from grade.tests.bochs.disc import make_disc
 from grade.tests.bochs.running import run
 from grade.tests.kernels.grading import LABS, SEED, remember
 from grade.tests.kernels.test_hostile import SIGSEGV, differences, reference
@@ -98,7 +98,8 @@ def test_sysret_to_an_address_that_is_not_canonical(bug: str | None, tmp_path: P
     lab = reference(4) if bug is None else with_bug(bug, tmp_path)
     ends = {name: lab.constants[name] for name in ("EXIT_OK", "EXIT_PANIC")}
     program = next(each for each in hostile_suite(4) if each.name == "clean-bases")
-    disc = make_disc(tmp_path / "disc", lab.kernel, [Module(program.elf.read_bytes(), "program")])
+    disc = make_disc(tmp_path / "disc", lab.kernel, "",
+                     [Module(program.elf.read_bytes(), "program")])
     with Bochs(disc, tmp_path, ICE_LAKE) as bochs:
         in_its_call, machine_exit = lab.symbols["sys_arch_prctl"], lab.symbols["machine_exit"]
         for place in (in_its_call, machine_exit):

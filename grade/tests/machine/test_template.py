@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from grade.errors import BadMachine, MissingTool
+from grade.machine import disc
 from grade.machine import template as module
+from grade.machine.disc import make_disc
 from grade.machine.machine import Machine
 from grade.machine.multiboot2 import tags
 from grade.machine.template import template
@@ -38,7 +40,7 @@ def test_many_at_once_make_one(kernel: Path, tmp_path: Path) -> None:
 
 def test_a_failure_leaves_nothing_half_made(tmp_path: Path,
                                             monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "GRUB_CONFIG", "set timeout=0\nreboot\n")
+    monkeypatch.setattr(disc, "BOOT", "reboot")
     monkeypatch.setattr(module.firmware, "PATIENCE", module.Limits(cpu=0.9, idle=25))
     with pytest.raises(BadMachine, match="GRUB did not start the kernel"):
         template(memory=64, cpu="max", cache=tmp_path)
@@ -51,19 +53,19 @@ def test_a_missing_tool_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         template(memory=64, cpu="max", cache=tmp_path)
 
 
+def test_fedora_s_name_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for tool in ("xorriso", "mformat", "grub2-mkrescue"):
+        with pytest.raises(MissingTool):
+            disc.mkrescue()
+        (tmp_path / tool).touch(0o755)
+    assert disc.mkrescue() == str(tmp_path / "grub2-mkrescue")
+
+
 @pytest.fixture(scope="session")
 def iso(kernel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An ISO for BIOS and UEFI with the kernel on it."""
-    directory = tmp_path_factory.mktemp("iso")
-    boot = directory / "root" / "boot"
-    (boot / "grub").mkdir(parents=True)
-    (boot / "kernel.elf").write_bytes(kernel.read_bytes())
-    (boot / "grub" / "grub.cfg").write_text(
-        "set timeout=0\nmultiboot2 /boot/kernel.elf from=iso\nboot\n")
-    subprocess.run(["grub-mkrescue", "--fonts=", "--themes=", "--locales=",
-                    "-o", directory / "rung.iso", directory / "root"],
-                   check=True, capture_output=True)
-    return directory / "rung.iso"
+    return make_disc(tmp_path_factory.mktemp("iso"), kernel, "from=iso", uefi=True)
 
 
 def test_grub_and_the_template_leave_the_same_machine(kernel: Path, iso: Path) -> None:
