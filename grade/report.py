@@ -57,7 +57,8 @@ class Report(Watch):
         self.total, self.done = len(checks), 0
         self.running.clear()
         self.console.print(Text.assemble((name, "bold"), f"  seed {seed}, ",
-                                         f"{len(checks)} checks, {jobs} at a time"))
+                                         f"{len(checks)} checks, {jobs} at a time; "
+                                         "seconds are of processor time"))
         if self.console.is_terminal:
             # No refresh by a thread: the checks' processes are forked, and a lock that a thread
             # holds at that moment would never be released in them.
