@@ -1,1 +1,1 @@
-"""What only the checks of lab 1 need: a UART made of Python, descriptors in words, and so on."""
+"""The instruments of lab 1's checks: a UART made of Python, descriptors in words, and so on."""

@@ -1,5 +1,5 @@
-"""Boot information as no loader has made it yet, and legal all the same: random tags in random
-order with odd sizes, rubbish in the padding, memory maps with long entries."""
+"""Exercise 1.8: boot information as no loader has made it yet, and legal all the same: random tags
+in random order with odd sizes, rubbish in the padding, memory maps with long entries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What the boot page tables should map, what they do map, and the first difference in words."""
+"""Exercise 1.1: what the boot page tables should map, what they do map, and the first difference in
+words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Descriptors and gates taken apart into named fields (Intel SDM vol. 3A 3.4.5, 6.14.1, 7.2.3).
+"""Exercises 1.4 and 1.5: descriptors and gates taken apart into named fields (Intel SDM vol. 3A
+3.4.5, 6.14.1, 7.2.3).
 
 Fields that long mode ignores are left out; those that it wants to be zero are called reserved."""
 

@@ -1,4 +1,5 @@
-"""A 16550 UART made of Python (PC16550D data sheet): stepped code talks to it instead of QEMU's.
+"""Exercise 1.3: a 16550 UART made of Python (PC16550D data sheet). Stepped code talks to it instead
+of QEMU's.
 
 QEMU's own UART works however it is programmed; this one remembers what was done to it."""
 

@@ -1,1 +1,1 @@
-"""What only the checks of lab 2 need: memory maps, page tables, models of both."""
+"""The instruments of lab 2's checks: memory maps, page tables, models of both."""

@@ -1,4 +1,5 @@
-"""Lab 2's changes of an address space: calls that must succeed, or must change nothing."""
+"""Exercises 2.5 and 2.6: calls that change an address space must succeed, or must change
+nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Lab 2's smallest steps, each compared with the processor's rules: a walk, an entry, a split."""
+"""Exercises 2.3, 2.4, 2.6 and 2.7: the smallest steps, each compared with the processor's rules: a
+walk, an entry, a split."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lab 2's frame allocator: frames_init on one memory map after the other, and its promises."""
+"""Exercises 2.1 and 2.2: the frame allocator's promises, on one memory map after the other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Lab 2's functions, called in the student's kernel with arguments of the grader's choice."""
+"""Exercises 2.1 to 2.8: functions called in the student's kernel, with arguments of the grader's
+choice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lab 2's kernel space: what its tables must map, and what the processor must refuse."""
+"""Exercise 2.8: what the kernel's tables must map, and what the processor must refuse."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Lab 2 on the tables in use: what the processor itself makes of a page, its TLB included."""
+"""Exercises 2.5, 2.6 and 2.8, on the tables in use: what the processor itself makes of a page, its
+TLB included."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Lab 2's memory maps: hostile but legal ones, and which frames of them may be handed out."""
+"""Exercises 2.1 and 2.2: hostile but legal memory maps, and which frames of them may be handed
+out."""
 
 from __future__ import annotations
 

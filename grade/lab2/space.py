@@ -1,4 +1,5 @@
-"""Lab 2's address spaces: a model of what is mapped, compared with what the tables say."""
+"""Exercises 2.4 to 2.6: a model of what an address space maps, compared with what its tables
+say."""
 
 from __future__ import annotations
 

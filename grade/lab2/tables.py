@@ -1,4 +1,5 @@
-"""Page tables that the grader makes itself, in physical memory, entry by entry."""
+"""Exercises 2.3 and 2.7: page tables that the grader makes itself, in physical memory, entry by
+entry."""
 
 from __future__ import annotations
 

@@ -1,1 +1,2 @@
-"""What only lab 3's checks need."""
+"""The instruments of lab 3's checks: programs of the grader's, and a kernel that can begin
+again."""

@@ -1,4 +1,4 @@
-"""Lab 3, program files: random good ones with what must come of them, and broken ones."""
+"""Exercise 3.2: random good program files with what must come of them, and broken ones."""
 
 from __future__ import annotations
 

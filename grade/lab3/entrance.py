@@ -1,4 +1,4 @@
-"""Lab 3, enter_usermode: what ring 3 finds in every register, and what no interrupt may change."""
+"""Exercise 3.6: what ring 3 finds in every register, and what no interrupt may change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Lab 3, what a program finds on its stack: read as its first instruction would (psABI 3.4.1)."""
+"""Exercise 3.3: what a program finds on its stack, read as its first instruction would (psABI
+3.4.1)."""
 
 from __future__ import annotations
 

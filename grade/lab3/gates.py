@@ -1,4 +1,4 @@
-"""Lab 3, the way in by `int`: gates of the IDT, and what comes of raising them from ring 3."""
+"""Exercise 3.1: gates of the IDT, and what comes of raising them from ring 3."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Lab 3, page faults that are to be mended, and faults of which the program is not guilty."""
+"""Exercise 3.8: page faults that are to be mended, and faults of which the program is not
+guilty."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Lab 3, programs that do what they must not: one instruction each, and the signal for it."""
+"""Exercise 3.8: programs that do what they must not: one instruction each, and the signal for
+it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A kernel that stands where it would run its first program, and is asked for parts of that."""
+"""Exercises 3.1 to 3.8: a kernel that stands where it would run its first program, and is asked for
+parts of that."""
 
 from __future__ import annotations
 

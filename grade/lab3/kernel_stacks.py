@@ -1,4 +1,5 @@
-"""Lab 3, the stack on which the kernel works for a program: in its tables, and in the TSS."""
+"""Exercises 3.4 and 3.5: the stack on which the kernel works for a program: in its tables, and in
+the TSS."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lab 3, many programs in one machine: the kernel is made to begin again after each."""
+"""Exercise 3.8: many programs in one machine. The kernel is made to begin again after each."""
 
 from __future__ import annotations
 

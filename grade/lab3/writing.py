@@ -1,4 +1,4 @@
-"""Lab 3, write: a program whose system calls the grader makes, one after the other."""
+"""Exercise 3.7: a program whose system calls the grader makes, one after the other."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What the checks of lab 4 share: a program in the grader's hand, and the kernel around it."""
+"""The instruments of lab 4's checks: a program in the grader's hand, and the kernel around it."""

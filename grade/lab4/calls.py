@@ -1,4 +1,4 @@
-"""System calls by SYSCALL, with a handler that is the grader's: exercise 4.5."""
+"""Exercise 4.5: system calls by SYSCALL, with a handler that is the grader's."""
 
 from __future__ import annotations
 

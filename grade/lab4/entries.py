@@ -1,4 +1,4 @@
-"""Through the interrupt stubs, with GS under observation: what exercise 4.1 is about."""
+"""Exercise 4.1: through the interrupt stubs, with GS under observation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the processor was told about SYSCALL, and whether it obeys: exercise 4.2."""
+"""Exercise 4.2: what the processor was told about SYSCALL, and whether it obeys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A program that does nothing of its own accord: the grader moves each of its registers."""
+"""Exercises 4.1 to 4.6: a program that does nothing of its own accord. The grader moves each of its
+registers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Calls of enter_usermode_returnable: what was before each, and what must be so again after it."""
+"""Exercise 4.3: calls of enter_usermode_returnable: what was before each, and what must be so again
+after it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A hundred small programs, one after the other, each with an end of its own."""
+"""Exercise 4.3: a hundred small programs, one after the other, each with an end of its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the system calls of lab 4 do, each compared with Linux's word for it."""
+"""Exercises 4.5 and 4.6: what the system calls do, each compared with Linux's word for it."""
 
 from __future__ import annotations
 

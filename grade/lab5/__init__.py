@@ -1,1 +1,1 @@
-"""What the checks of lab 5 have in common."""
+"""The instruments of lab 5's checks: processes of the grader's, and what becomes of them."""

@@ -1,4 +1,5 @@
-"""Children in ring 3: their first instruction, their memory, their turns, and the end of all."""
+"""Exercise 5.6: children in ring 3: their first instruction, their memory, their turns, and the end
+of all."""
 
 from __future__ import annotations
 

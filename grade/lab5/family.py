@@ -1,5 +1,5 @@
-"""A puppet and its children: processes of the grader's, which it moves by hand, in the kernel and
-in ring 3, so that nothing has to work but what is being looked at."""
+"""Exercises 5.1 to 5.7: a puppet and its children. The grader moves these processes by hand, in the
+kernel and in ring 3, so that nothing has to work but what is being looked at."""
 
 from __future__ import annotations
 

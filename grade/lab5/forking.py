@@ -1,4 +1,5 @@
-"""What process_fork makes: a struct process, a kernel stack, and the registers at its top."""
+"""Exercise 5.2: what process_fork makes: a struct process, a kernel stack, and the registers at its
+top."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Processes that are ended by others, and ends that nobody asks about."""
+"""Exercise 5.6: processes that are ended by others, and ends that nobody asks about."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Writers of pipes: those that nobody reads from, and those that must not come between others."""
+"""Exercise 5.7: writers of pipes: those that nobody reads from, and those that must not come
+between others."""
 
 from __future__ import annotations
 

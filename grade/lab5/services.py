@@ -1,4 +1,4 @@
-"""The given system calls of lab 5, each compared with Linux's word for it; and the shell."""
+"""Exercise 5.7: the given system calls, each compared with Linux's word for it; and the shell."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Two address spaces with one memory: what clone_address_space and copy_on_write make of it."""
+"""Exercise 5.1: two address spaces with one memory: what clone_address_space and copy_on_write make
+of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The kernel's structures as the compiler laid them out: a student may add fields of their own."""
+"""Exercises 5.1 to 5.7: the kernel's structures as the compiler laid them out. A student may add
+fields of their own."""
 
 from __future__ import annotations
 

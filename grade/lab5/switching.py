@@ -1,4 +1,4 @@
-"""The switch: several processes in the kernel, each yields, and everything is the next one's."""
+"""Exercise 5.5: several processes in the kernel, each yields, and everything is the next one's."""
 
 from __future__ import annotations
 

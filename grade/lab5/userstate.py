@@ -1,4 +1,5 @@
-"""What belongs to ring 3 and is in no register that the kernel uses: FPU, SSE, bases, selectors."""
+"""Exercise 5.3: what belongs to ring 3 and is in no register that the kernel uses: FPU, SSE, bases,
+selectors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""wait4: children that end by the grader's hand, and a parent that asks how."""
+"""Exercise 5.4: children that end by the grader's hand, and a parent that asks how."""
 
 from __future__ import annotations
 

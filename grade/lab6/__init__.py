@@ -1,1 +1,1 @@
-"""Instruments of lab 6's checks: the entry area, pairs of tables, and every way in and out."""
+"""The instruments of lab 6's checks: the entry area, pairs of tables, and every way in and out."""

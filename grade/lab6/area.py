@@ -1,4 +1,5 @@
-"""The entry area: which pages there are, with which rights, and what the processor finds there."""
+"""Exercise 6.1: which pages the entry area has, with which rights, and what the processor finds
+there."""
 
 from __future__ import annotations
 

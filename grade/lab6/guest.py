@@ -1,4 +1,5 @@
-"""A program that does nothing of its own accord: the grader moves each of its registers."""
+"""Exercises 6.4 to 6.6: a program that does nothing of its own accord, on a kernel with two sets of
+tables. The grader moves each of its registers."""
 
 from __future__ import annotations
 

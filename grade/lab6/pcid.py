@@ -1,4 +1,5 @@
-"""A processor with PCIDs and INVPCID, which QEMU's TCG is not: the grader plays it.
+"""Exercises 6.1, 6.4, 6.5 and 6.6: a processor with PCIDs and INVPCID, which QEMU's TCG is not. The
+grader plays it.
 
 At each instruction that is different there the kernel is stopped, and what such a processor does is
 done. It remembers all that it may: of every table that has been in use, under the PCID that it was

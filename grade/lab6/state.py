@@ -1,4 +1,4 @@
-"""Small services of lab 6's kernel."""
+"""Exercises 6.1 to 6.6: small services of lab 6's kernel."""
 
 from __future__ import annotations
 

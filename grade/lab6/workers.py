@@ -1,4 +1,5 @@
-"""Processes that keep random values in every register, and watch over them; and a shell."""
+"""Exercises 6.4 and 6.5: processes that keep random values in every register, and watch over them;
+and a shell."""
 
 from __future__ import annotations
 
