@@ -1,5 +1,4 @@
-"""Exercise 1.1: what the boot page tables should map, what they do map, and the first difference in
-words."""
+"""Exercise 1.1: what the boot page tables should map, what they do map, and the difference."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Exercises 2.5 and 2.6: calls that change an address space must succeed, or must change
-nothing."""
+"""Exercises 2.5 and 2.6: calls that must change an address space, or must change nothing."""
 
 from __future__ import annotations
 

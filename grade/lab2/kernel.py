@@ -1,5 +1,4 @@
-"""Exercises 2.1 to 2.8: functions called in the student's kernel, with arguments of the grader's
-choice."""
+"""Exercises 2.1 to 2.8: functions called in the student's kernel, with the grader's arguments."""
 
 from __future__ import annotations
 

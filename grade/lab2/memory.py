@@ -1,5 +1,4 @@
-"""Exercises 2.1 and 2.2: hostile but legal memory maps, and which frames of them may be handed
-out."""
+"""Exercises 2.1 and 2.2: hostile but legal memory maps, and which frames may be handed out."""
 
 from __future__ import annotations
 

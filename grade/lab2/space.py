@@ -1,5 +1,4 @@
-"""Exercises 2.4 to 2.6: a model of what an address space maps, compared with what its tables
-say."""
+"""Exercises 2.4 to 2.6: a model of what an address space maps, compared with its tables."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Exercises 2.3 and 2.7: page tables that the grader makes itself, in physical memory, entry by
-entry."""
+"""Exercises 2.3 and 2.7: page tables of the grader's, made in physical memory entry by entry."""
 
 from __future__ import annotations
 

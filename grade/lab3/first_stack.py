@@ -1,5 +1,4 @@
-"""Exercise 3.3: what a program finds on its stack, read as its first instruction would (psABI
-3.4.1)."""
+"""Exercise 3.3: what a program finds on its stack, read as the program would (psABI 3.4.1)."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Exercise 3.8: page faults that are to be mended, and faults of which the program is not
-guilty."""
+"""Exercise 3.8: page faults that are to be mended, and faults that are not the program's."""
 
 from __future__ import annotations
 

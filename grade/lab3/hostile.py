@@ -1,5 +1,4 @@
-"""Exercise 3.8: programs that do what they must not: one instruction each, and the signal for
-it."""
+"""Exercise 3.8: programs that do what they must not: one instruction each, and its signal."""
 
 from __future__ import annotations
 

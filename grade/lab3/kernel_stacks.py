@@ -1,5 +1,4 @@
-"""Exercises 3.4 and 3.5: the stack on which the kernel works for a program: in its tables, and in
-the TSS."""
+"""Exercises 3.4 and 3.5: the kernel stack of a program: in its tables, and in the TSS."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Exercises 3.1, 3.4 and 3.5: code of the grader's in ring 3, brought there without the student's
-help."""
+"""Exercises 3.1, 3.4 and 3.5: code of the grader's in ring 3, without the student's help."""
 
 from __future__ import annotations
 

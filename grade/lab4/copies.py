@@ -1,5 +1,4 @@
-"""Exercise 4.4: copy_from_user and copy_to_user, called from outside while a program is in the
-kernel."""
+"""Exercise 4.4: copy_from_user and copy_to_user, called while a program is in the kernel."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Exercise 5.7: execve: the old program, the new one, and everything that must or must not
-change."""
+"""Exercise 5.7: execve: the old program, the new one, and what must or must not change."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Exercise 6.1: which pages the entry area has, with which rights, and what the processor finds
-there."""
+"""Exercise 6.1: the entry area's pages and their rights, and what the processor finds there."""
 
 from __future__ import annotations
 
