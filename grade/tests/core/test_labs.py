@@ -1,8 +1,10 @@
-"""The labs of this tree: their checks are sound and agree with the markers in their sources, and
-their interfaces can be relied on."""
+"""The labs of this tree: their checks are sound and agree with the markers in their sources,
+their interfaces can be relied on, and the map of the grader shows what there is."""
 
 from __future__ import annotations
 
+import ast
+import re
 import shlex
 import subprocess
 from pathlib import Path
@@ -14,6 +16,8 @@ from grade.catalog import check_files, lab_directories, lab_directory, load, nam
 from grade.check import exercise_points, lab_problems, marker_problems
 from grade.errors import CannotGrade
 from grade.options import Options
+
+GRADE = ROOT / "grade"
 
 
 def test_every_lab_has_checks() -> None:
@@ -67,3 +71,39 @@ def test_a_lab_has_its_interface_and_those_before_it(number: int, tmp_path: Path
         done = subprocess.run([*compile_alone, str(directory / header)], cwd=ROOT, text=True,
                               stderr=subprocess.PIPE)
         assert done.returncode == 0, done.stderr
+
+
+# ---- grade/README.md
+
+
+def exercises(text: str) -> set[str]:
+    """The exercises that a text names, up to the first colon: 2.4 to 2.6 are three."""
+    found: set[str] = set()
+    for first, last in re.findall(r"\b([1-9]\.\d+)(?: to ([1-9]\.\d+))?", text.split(":")[0]):
+        numbers = range(int(first[2:]), int((last or first)[2:]) + 1)
+        found |= {f"{first[0]}.{number}" for number in numbers}
+    return found
+
+
+def test_the_map_shows_each_module_with_the_exercises_that_it_names() -> None:
+    """And these are exercises. A module's docstring begins: Exercises 2.3 and 2.7: ..."""
+    known = {each for lab in check_files() for each in exercise_points(load(lab))}
+    rows = re.findall(r"^\| `(lab\d/\w+\.py)` \| (.*?) \|", (GRADE / "README.md").read_text(), re.M)
+    assert len(dict(rows)) == len(rows)
+    modules = {str(path.relative_to(GRADE)): path for path in GRADE.glob("lab[1-9]/*.py")
+               if path.stem != "__init__"}
+    assert {name: exercises(text) for name, text in rows} == {
+        name: exercises(ast.get_docstring(ast.parse(path.read_text())) or "")
+        for name, path in modules.items()}
+    for name, text in rows:
+        assert exercises(text) and exercises(text) <= known, name
+
+
+def test_the_map_names_every_module_of_the_way() -> None:
+    """And none that is not there."""
+    named = set(re.findall(r"\b[\w/]+\.py\b", (GRADE / "README.md").read_text()))
+    way = {path.name for place in (GRADE, GRADE / "machine") for path in place.glob("*.py")
+           if path.stem != "__init__" and path not in check_files().values()}
+    assert way <= named
+    assert not {name for name in named - way
+                if not any((place / name).is_file() for place in (GRADE, ROOT))}
