@@ -51,8 +51,8 @@ def test_an_exercise_stands_for_the_checks_that_give_its_points(number: int) -> 
 def compiler(number: int, build_dir: Path) -> list[str]:
     """The compiler and its flags, as make has them for the lab's main.c."""
     directory = lab_directory(ROOT, number)
-    said = subprocess.run(["env", "-u", "MAKEFLAGS", "make", "-n", "-B", "V=1", "kernel",
-                           f"BUILD={build_dir}"], cwd=directory, check=True, text=True,
+    said = subprocess.run(["env", "-u", "MAKEFLAGS", "-u", "LAB", "make", "-n", "-B", "V=1",
+                           "kernel", f"BUILD={build_dir}"], cwd=directory, check=True, text=True,
                           stdout=subprocess.PIPE).stdout.replace("\\\n", " ")
     command = next(shlex.split(line) for line in said.splitlines()
                    if f"/{directory.name}/main.c " in line)
