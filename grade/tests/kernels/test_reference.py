@@ -1,4 +1,4 @@
-"""The reference solutions have full marks, whatever compiles them and whatever they run on."""
+"""The reference solutions have full marks, whatever compiles them, and without a warning."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LEVELS = ("-O0", "-O1", "-O2", "-O3", "-Os")
 @pytest.mark.parametrize("cc", COMPILERS)
 @pytest.mark.parametrize("lab", LABS)
 def test_full_marks(lab: int, cc: str, opt: str, request: pytest.FixtureRequest) -> None:
-    result = grade(ROOT, lab, f"reference/lab{lab}-{cc}{opt}", cc=cc, opt=opt)
+    result = grade(ROOT, lab, f"reference/lab{lab}-{cc}{opt}", cc=cc, opt=f"{opt} -Werror")
     remember(request, "reference solutions by compiler",
              f"lab {lab}  {cc:5} {opt}  {result.score:3}/{result.maximum}  "
              f"{len(result.checks)} checks in {result.seconds - result.build_seconds:.1f} s, "
