@@ -550,7 +550,7 @@ def raise_trap(lab: Lab, machine: Machine, trap: Trap) -> None:
     machine.set_regs(**state)
     before = machine.regs
     machine.run_to("trap")
-    log = machine.events[-1]
+    log = machine.newest_event
     equal(log.vector, trap.vector, f"the vector that the processor delivers for {trap.name}")
     expected = {**values(before, RESTORED), "vector": trap.vector,
                 "error": log.error if trap.error is None else trap.error,

@@ -148,7 +148,7 @@ class Kernel:
         m.set_regs(rsp=stack, rip=m.address(function),
                    **dict(zip(("rdi", "rsi", "rdx"), arguments)))
         arrived = m.run_to("trap", before.rip)
-        fault = m.events[-1] if arrived == m.address("trap") else None
+        fault = m.newest_event if arrived == m.address("trap") else None
         m.set_regs(**{name: getattr(before, name) for name in (*GENERAL, "rip", "rflags")})
         return fault
 

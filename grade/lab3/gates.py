@@ -52,7 +52,7 @@ def raise_from_ring3(kernel: Programs, rng: Random) -> None:
     for n in (*OPEN, *NAMED, *rng.sample(others, 25)):
         visitor.enter(2 * n)
         m.run_to("trap")
-        event = m.events[-1]
+        event = m.newest_event
         seen = f"`int {n:#x}` in ring 3 is delivered as vector {event.vector}"
         if n in OPEN:
             expect(event.vector == n, seen, f"vector {n}")

@@ -150,7 +150,7 @@ def use_stack(kernel: Programs, visitor: Visitor, bottom: int, top: int) -> None
     before = m.regs
     m.set_regs(rip=m.sym("probe_peek"), rdi=bottom - 8)
     m.run_to("trap")
-    fault = m.events[-1]
+    fault = m.newest_event
     expect((fault.vector, fault.cr2) == (PAGE_FAULT, bottom - 8), "a read of the page below the "
            f"kernel stack ends in vector {fault.vector}, CR2 {fault.cr2 or 0:#x}",
            f"a page fault at {bottom - 8:#x}")

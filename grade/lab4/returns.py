@@ -169,7 +169,7 @@ def killed_in_an_interrupt(guest: Guest) -> None:
     m = guest.m
     guest.plant(rip=guest.program.entry, rflags=FIXED | IF)
     m.run_to("trap")
-    equal(m.events[-1].vector, NUMBERS["VECTOR_TIMER"], "the vector that interrupts ring 3")
+    equal(m.newest_event.vector, NUMBERS["VECTOR_TIMER"], "the vector that interrupts ring 3")
     stack = m.regs.rsp
     m.run_to(m.u64(stack))
     m.set_regs(rip=m.sym("process_kill"), rdi=9, rsp=stack)

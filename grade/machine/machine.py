@@ -425,6 +425,15 @@ class Machine:
         return list(self.session.log.interrupts)
 
     @property
+    def newest_event(self) -> Interrupt:
+        """The last of them. A kernel can come to trap() without any: then it has called it."""
+        events = self.events
+        if not events:
+            raise Failure(Outcome.WRONG, "the processor has delivered no interrupt or exception",
+                          "one was delivered")
+        return events[-1]
+
+    @property
     def traced(self) -> list[str]:
         """The lines of the trace events asked for."""
         self.session.pump.drain()

@@ -31,7 +31,7 @@ def soak(lab: int, *runs: tuple[str, int, int]) -> list[str]:
     kernel = reference(lab)
     modules = [Module((BUILT / file).read_bytes(), f"soak {seed} {calls}")
                for file, seed, calls in runs]
-    with kernel.boot(modules=modules, limits=LIMITS) as machine:
+    with kernel.boot(probe=True, modules=modules, limits=LIMITS) as machine:
         machine.session.log_events("cpu_reset")  # not each of a million interrupts
         run_all(machine, kernel.constants["EXIT_OK"])
         return CHECKSUM.findall(machine.console.text)
