@@ -51,7 +51,7 @@ def grade(options: Options, console: Console) -> int:
     if options.tests:
         load(numbers[0])
         named_checks(numbers[0], options.tests)
-    options.submission
+    options.submission  # looked at before anything is said
     results = Results(options.request)
     report = Report(console, options.request)
     grading = Grading(options, numbers, results, report)

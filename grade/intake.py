@@ -244,7 +244,7 @@ def was_link(path: str, text: bytes) -> bool:
     if len(text) > 200:
         return False
     found = LINK.fullmatch(text.decode("latin-1").strip())
-    return bool(found) and found is not None and found[3] == path.split("/")[1]
+    return found is not None and found[3] == path.split("/")[1]
 
 
 def ask_for_links(look: Look) -> None:
