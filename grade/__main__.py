@@ -8,20 +8,17 @@ but Python's own library is imported before that is sure, and of that nothing th
 from __future__ import annotations
 
 import os
-import re
 import signal
 import sys
 import traceback
 import warnings
 from collections.abc import Sequence
 from importlib import metadata
-from pathlib import Path
 
 from grade.errors import BadSubmission, CannotGrade, host_fault, printable
 
 CANNOT, INTERRUPTED = 2, 130
 LIBRARIES = ("pytest", "pyelftools", "rich")
-VERSIONS = Path(__file__).resolve().parent.parent / "tools" / "versions"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -111,21 +108,16 @@ def give_up(number: int) -> None:
 
 def check_libraries() -> None:
     """Refuse libraries that the grader would crash in. tools/versions has the numbers."""
-    least = dict(re.findall(r"^(\S+) +(\S+)$", VERSIONS.read_text(), re.M))
+    from grade.toolchain import minimum, numbers
     for name in LIBRARIES:
         try:
             found = metadata.version(name)
         except metadata.PackageNotFoundError:
             raise CannotGrade(f"Python's library {name} is missing; `make setup` installs it"
                               ) from None
-        if numbers(found) < numbers(least[name]):
-            raise CannotGrade(f"Python's library {name} is version {found}, and {least[name]} or "
+        if numbers(found) < numbers(minimum(name)):
+            raise CannotGrade(f"Python's library {name} is version {found}, and {minimum(name)} or "
                               "newer is needed")
-
-
-def numbers(version: str) -> list[int]:
-    """7.2.1 as numbers; of 9.0.0rc1 those that are there."""
-    return [int(digits) for digits in re.findall(r"\d+", version)[:3]]
 
 
 def say(words: str) -> None:

@@ -71,4 +71,5 @@ def minimum(name: str) -> str:
 
 
 def numbers(version: str) -> list[int]:
-    return [int(number) for number in version.split(".")]
+    """7.2.1 as numbers; of 9.0.0rc1 those that are there."""
+    return [int(digits) for digits in re.findall(r"\d+", version)[:3]]
