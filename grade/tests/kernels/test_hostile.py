@@ -15,7 +15,7 @@ from grade.machine.machine import Module
 from grade.programs import hostile_suite
 from grade.programs.gate import gate_program
 from grade.programs.linux import NOT_LINUX, fate_on_linux, incomparable, is_oracle
-from grade.programs.processors import DIFFERENCES, MACHINES, accepted, this_qemu
+from grade.programs.processors import DIFFERENCES, LINUX, MACHINES, accepted, this_qemu
 from grade.programs.running import fates
 from grade.programs.suite import Fate, Run, first_comment, sources
 from grade.tests.kernels.grading import LABS, SEED, WORK, remember
@@ -91,10 +91,16 @@ def test_a_qemu_that_nobody_has_measured_may_follow_the_manual() -> None:
     assert {fate.end for fate in accepted(invd, "QEMU 7.2")} == {"SIGSEGV"}
 
 
+def test_linux_may_run_on_any_processor() -> None:
+    clgi = next(run for run in hostile_suite() if run.name == "clgi")
+    assert {fate.end for fate in accepted(clgi, LINUX)} == {"SIGILL", "SIGSEGV"}
+    assert {fate.end for fate in accepted(clgi, "QEMU 7.2")} == {"SIGILL"}
+
+
 @pytest.mark.skipif(not is_oracle(), reason="Linux on x86-64 is the oracle")
 def test_linux(request: pytest.FixtureRequest) -> None:
     runs = [run for run in hostile_suite() if not incomparable(run)]
-    assert differences(runs, map(fate_on_linux, runs), "Linux") == []
+    assert differences(runs, map(fate_on_linux, runs), LINUX) == []
     remember(request, "hostile programs", f"Linux  {len(runs):4} runs of "
              f"{len({run.name for run in runs})} programs")
 
