@@ -30,17 +30,17 @@ def elsewhere(all_but: AllBut) -> dict[str, str]:
 
 
 @on_x86
-def test_every_lab_is_built_with_the_prefix_only(run: Run, tmp_path: Path,
-                                                 elsewhere: dict[str, str]) -> None:
-    """By lab.mk alone, which finds the prefix by itself. The kernel is the same as ever, and places
-    in its source are found, without which a failure cannot be explained."""
+def test_the_newest_lab_is_built_with_the_prefix_only(run: Run, tmp_path: Path,
+                                                      elsewhere: dict[str, str]) -> None:
+    """By lab.mk alone, which finds the prefix by itself; in the newest lab are the others. The
+    kernel is the same as ever, and places in its source are found, without which a failure cannot
+    be explained."""
     elsewhere = {name: value for name, value in elsewhere.items() if name != "CROSS"}
-    for lab in sorted(ROOT.glob("lab[1-9]-*")):
-        made = tmp_path / lab.name
-        done = run("make", "-s", "-C", lab, f"BUILD={made}", "iso", env=elsewhere)
-        assert done.returncode == 0, done.stdout + done.stderr
-        assert (made / "kernel.elf").is_file() and (made / "rung.iso").is_file()
-    usual = tmp_path / "usual"
+    lab = max(ROOT.glob("lab[1-9]-*"))
+    made, usual = tmp_path / "made", tmp_path / "usual"
+    done = run("make", "-s", "-C", lab, f"BUILD={made}", "iso", env=elsewhere)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (made / "rung.iso").is_file()
     assert run("make", "-s", "-C", lab, f"BUILD={usual}").returncode == 0
     assert (usual / "kernel.elf").read_bytes() == (made / "kernel.elf").read_bytes()
     place = run(ROOT / "tools/python", "-c", f"""
