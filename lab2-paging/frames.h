@@ -25,7 +25,9 @@ error_t frame_alloc_pair(paddr_t *first);
 
 /*
  * Give one frame back, also one of a run. Nothing changes on an error: ERROR_UNALIGNED;
- * ERROR_FOREIGN_FRAME for what the allocator never had to give; ERROR_DOUBLE_FREE.
+ * ERROR_FOREIGN_FRAME for what the allocator never had to give; ERROR_DOUBLE_FREE. A frame that the
+ * caller has can always be given back. So an error is a mistake of the kernel's own: it must not
+ * happen, and callers say so: must(frame_free(frame)).
  */
 error_t frame_free(paddr_t frame);
 

@@ -8,6 +8,7 @@
 #include "paging.h"
 #include "frames.h"
 #include "not_written.h"
+#include "panic.h"
 #include "string.h"
 #include "tlb.h"
 #include "window.h"
@@ -93,7 +94,7 @@ error_t ensure_table_present(pte_t *entry, bool user, paddr_t *table)
 /* Give back the table that an entry leads to. */
 static void remove_table(pte_t *entry)
 {
-    frame_free(pte_frame(*entry));
+    must(frame_free(pte_frame(*entry)));
     *entry = 0;
     table_entry_changed(entry);
 }

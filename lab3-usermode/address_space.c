@@ -4,6 +4,7 @@
 #include "kernel_half.h"
 #include "kernel_space.h"
 #include "paging.h"
+#include "panic.h"
 #include "string.h"
 #include "user_frames.h"
 #include "window.h"
@@ -19,7 +20,7 @@ static void free_table(paddr_t table, unsigned level)
         else if (entries[i] & PTE_USER)
             user_frame_release(pte_frame(entries[i]));
     }
-    frame_free(table);
+    must(frame_free(table));
 }
 
 void address_space_destroy(paddr_t root)
@@ -41,6 +42,6 @@ error_t address_space_add_page(paddr_t root, vaddr_t address, uint64_t flags, pa
     memset(phys_to_virt(*frame), 0, PAGE_SIZE);
     error = map_user_page(root, address, *frame, flags);
     if (error != OK)
-        frame_free(*frame);
+        must(frame_free(*frame));
     return error;
 }

@@ -46,7 +46,7 @@ static error_t map_new_page(vaddr_t page)
         return error;
     error = map_page(kernel_root, page, frame, READ_WRITE);
     if (error != OK)
-        frame_free(frame);
+        must(frame_free(frame));
     return error;
 }
 

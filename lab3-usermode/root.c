@@ -2,6 +2,7 @@
 #include "address_space.h"
 #include "frames.h"
 #include "kernel_half.h"
+#include "panic.h"
 #include "string.h"
 #include "window.h"
 
@@ -17,5 +18,5 @@ error_t address_space_create(paddr_t *root)
 
 void address_space_free_root(paddr_t root)
 {
-    frame_free(root);
+    must(frame_free(root));
 }

@@ -3,6 +3,7 @@
 #include "family_calls.h"
 #include "frames.h"
 #include "not_written.h"
+#include "panic.h"
 #include "percpu.h"
 #include "process.h"
 #include "programs.h"
@@ -105,7 +106,7 @@ static int64_t replace_image(const struct program *program, struct request *requ
     current_process->image = image;
     switch_address_space(image.root);
     image_destroy(&old);
-    frame_free(frame);
+    must(frame_free(frame));
     enter_image();
     /* } solution */
 }
@@ -148,7 +149,7 @@ static int64_t sys_execve(vaddr_t path, vaddr_t argv, vaddr_t envp)
     struct request *request = phys_to_virt(frame);
     request->used = 0;
     int64_t error = exec(request, frame, path, argv, envp);
-    frame_free(frame);
+    must(frame_free(frame));
     give_way(); /* or who asks again and again for what cannot be is hardly ever in ring 3 */
     return error;
 }

@@ -1,6 +1,7 @@
 /* user_half.c: the tables of a program, without what is known to be empty. */
 #include "user_half.h"
 #include "frames.h"
+#include "panic.h"
 #include "user_frames.h"
 #include "window.h"
 
@@ -67,7 +68,7 @@ static void free_below(const struct table *table)
         struct table below = table_below(table, i);
         free_below(&below);
         table->entries[i] = 0;
-        frame_free(frame);
+        must(frame_free(frame));
     }
 }
 

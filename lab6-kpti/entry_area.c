@@ -64,7 +64,7 @@ static error_t map_new_page(vaddr_t address)
     memset(phys_to_virt(frame), 0, PAGE_SIZE);
     error = map_page(kernel_root, address, frame, READ_WRITE);
     if (error != OK)
-        frame_free(frame);
+        must(frame_free(frame));
     return error;
 }
 
@@ -108,7 +108,7 @@ static void unmap_all(void)
         vaddr_t page = TRAMPOLINE_VADDR + i * PAGE_SIZE;
         paddr_t frame;
         if (page != ENTRY_PERCPU && unmap_page(kernel_root, page, &frame) == OK)
-            frame_free(frame);
+            must(frame_free(frame));
     }
 }
 
@@ -128,7 +128,7 @@ static error_t make_chain(pte_t *way)
         error_t error = ensure_table_present(entry, false, &table);
         if (error != OK) {
             if (*way != 0)
-                frame_free(pte_frame(*way));
+                must(frame_free(pte_frame(*way)));
             return error;
         }
         entry = (pte_t *)phys_to_virt(table) + PTE_ENTRIES - 1;

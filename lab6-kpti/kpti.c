@@ -33,9 +33,9 @@ error_t kpti_allocate_pair(paddr_t *root)
 
 void kpti_free_pair(paddr_t root)
 {
-    frame_free(root);
+    must(frame_free(root));
     if (active)
-        frame_free(paddr_add(root, PAGE_SIZE));
+        must(frame_free(paddr_add(root, PAGE_SIZE)));
 }
 
 static pte_t *shadow_of(paddr_t root)
@@ -126,8 +126,9 @@ static error_t align_kernel_root(void)
     memcpy(phys_to_virt(pair), phys_to_virt(old), PAGE_SIZE);
     kernel_root = pair;
     write_cr3(pair.raw);
-    frame_free(old);
-    return frame_free(paddr_add(pair, PAGE_SIZE));
+    must(frame_free(old));
+    must(frame_free(paddr_add(pair, PAGE_SIZE)));
+    return OK;
 }
 
 /*

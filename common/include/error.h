@@ -1,7 +1,9 @@
 /*
  * error.h: every way in which a kernel function can fail, with the words for it.
  *
- * A function that can fail returns an error_t and hands its result back through a pointer.
+ * A function that can fail returns an error_t and hands its result back through a pointer. The
+ * compiler warns whoever ignores it. What cannot fail but by a mistake of the caller's, such as to
+ * give back what the caller has, is called as must(...): see panic.h.
  */
 #ifndef ERROR_H
 #define ERROR_H
@@ -55,7 +57,16 @@
     /* processes (lab 5) */                                                                        \
     X(ERROR_NO_PROCESS, "resource exhausted: processes")
 
-typedef enum {
+/* Of a type, older compilers know it by two names or not at all. */
+#if defined(__clang__)
+#define NOT_TO_BE_IGNORED __attribute__((warn_unused_result))
+#elif __GNUC__ > 10
+#define NOT_TO_BE_IGNORED [[nodiscard]]
+#else
+#define NOT_TO_BE_IGNORED
+#endif
+
+typedef enum NOT_TO_BE_IGNORED {
 #define ERROR_NAME(name, words) name,
     ERRORS(ERROR_NAME)
 #undef ERROR_NAME

@@ -8,7 +8,10 @@
 /* Say why, print registers and a backtrace, and leave the machine. Never returns. */
 void panic(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 
-/* Panic with the words for an error, unless it is OK: for what cannot be mended while starting. */
+/*
+ * Panic with the words for an error, unless it is OK: for what cannot be mended while starting, and
+ * for what only a mistake of the kernel's own can make fail.
+ */
 void must(error_t error);
 
 /* The first words of every panic. Dies at once, quietly, if a panic meets another panic. */

@@ -8,6 +8,7 @@
 #include "host.h"
 
 #include "frames.h"
+#include "panic.h"
 #include "window.h"
 
 #include <sanitizer/asan_interface.h>
@@ -73,6 +74,11 @@ error_t frame_free(paddr_t frame)
     ASAN_POISON_MEMORY_REGION(frame_bytes(number), 4096);
     freed_since_flush = true;
     return OK;
+}
+
+void must(error_t error)
+{
+    expect_equal(error, OK);
 }
 
 HELPER uint64_t *table_words(uint64_t physical)

@@ -18,6 +18,11 @@ error_t frame_free(paddr_t frame)
     return OK;
 }
 
+void must(error_t error)
+{
+    expect_equal(error, OK);
+}
+
 void user_frame_release(paddr_t frame)
 {
     pages_freed++;
