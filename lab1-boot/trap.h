@@ -22,6 +22,16 @@ _Static_assert(offsetof(struct trap_frame, vector) == 15 * 8, "isr.asm pushes 15
 _Static_assert(sizeof(struct trap_frame) == 22 * 8, "and 7 values lie above them");
 _Static_assert(sizeof(struct trap_frame) % 16 == 0, "so the stack is aligned when C is called");
 
+/*
+ * Was it ring 3 that was interrupted? Not the U bit of a page fault's error code tells: that is set by
+ * the kind of access, and a program can make the processor access its tables and frames as if in
+ * ring 0.
+ */
+static inline bool came_from_user(const struct trap_frame *frame)
+{
+    return (frame->cs & 3) == 3;
+}
+
 typedef void (*trap_handler_t)(struct trap_frame *frame);
 
 /*

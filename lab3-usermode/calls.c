@@ -7,6 +7,7 @@
 #include "syscall.h"
 #include "syscall_numbers.h"
 #include "user_memory.h"
+#include "user_range.h"
 
 static uint64_t bytes_written;
 
@@ -26,17 +27,17 @@ void put_on_console(const char *text, uint64_t size)
 }
 
 /*
- * Exercise 3.7 (10 points). ssize_t write(int fd, const void *buffer, size_t count) to the console:
- * fd 1 and 2, else -EBADF. A buffer that does not end at or below USER_END is -EFAULT at once.
- * Returns how many bytes were written; fewer than count if the rest is not readable, and -EFAULT if
- * not even the first is. Use copy_from_user CHUNK by CHUNK, and put_on_console.
+ * Exercise 3.7, second part. ssize_t write(int fd, const void *buffer, size_t count) to the console:
+ * fd 1 and 2, else -EBADF. A buffer that is no is_user_range is -EFAULT at once. Returns how many
+ * bytes were written; fewer than count if the rest is not readable, and -EFAULT if not even the
+ * first is. Use copy_from_user CHUNK by CHUNK, and put_on_console.
  */
 static int64_t sys_write(int fd, vaddr_t buffer, uint64_t count)
 {
     /* { solution 3.7 */
     if (fd != 1 && fd != 2)
         return -EBADF;
-    if (buffer > USER_END || count > USER_END - buffer)
+    if (!is_user_range(buffer, count))
         return -EFAULT;
     if (count > WRITE_LIMIT)
         count = WRITE_LIMIT;

@@ -31,16 +31,6 @@ static int signal_for(uint64_t vector)
 }
 
 /*
- * The ring that was interrupted. Not the U bit of a page fault's error code: that is set by the
- * kind of access, and a program can make the processor access its tables and frames as if in ring
- * 0.
- */
-static bool came_from_user(const struct trap_frame *frame)
-{
-    return (frame->cs & 3) == 3;
-}
-
-/*
  * Exercise 3.8 (15 points). An exception has come. From ring 0 it is a mistake of the kernel's:
  * trap_unexpected. From ring 3: if it is a page fault, the page is not present, and user_stack_grow
  * can help, all is well: return. Else report_line, the address of a page fault, and the end of the

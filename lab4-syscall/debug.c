@@ -15,7 +15,7 @@ static trap_handler_t handle_users;
 static void on_debug(struct trap_frame *frame)
 {
     write_dr6(DR6_NOTHING); /* the processor never clears what it has noted there */
-    if ((frame->cs & 3) == 3)
+    if (came_from_user(frame))
         handle_users(frame);
     else
         frame->rflags = (frame->rflags & ~(uint64_t)RFLAGS_TF) | RFLAGS_RF;

@@ -6,6 +6,7 @@
 #include "syscall.h"
 #include "timer.h"
 #include "user_memory.h"
+#include "user_range.h"
 #include "x86.h"
 
 #define ARCH_SET_GS 0x1001
@@ -96,7 +97,7 @@ static int64_t check_pieces(vaddr_t list, uint64_t count)
             return -EFAULT;
         if ((int64_t)piece.length < 0)
             return -EINVAL;
-        if (piece.address > USER_END || piece.length > USER_END - piece.address)
+        if (!is_user_range(piece.address, piece.length))
             return -EFAULT;
     }
     return 0;

@@ -9,6 +9,7 @@
 #include "not_written.h"
 #include "process.h"
 #include "trap.h"
+#include "user_range.h"
 #include "user_stack.h"
 #include "x86.h"
 
@@ -16,15 +17,10 @@
 size_t user_copy(void *to, const void *from, size_t size);
 extern const char user_copy_access[], user_copy_faulted[];
 
-/* Exercise 4.4 (15 points), first part. Is [start, start + size) below USER_END? It may wrap. */
-static bool is_user_range(vaddr_t start, size_t size)
-{
-    /* { solution 4.4 */
-    return start <= USER_END && size <= USER_END - start;
-    /* } solution */
-}
-
-/* Second part. user_copy on what is_user_range lets through: it returns how much was not copied. */
+/*
+ * Exercise 4.4 (15 points), first part. user_copy on what is_user_range lets through: it returns how
+ * much was not copied.
+ */
 size_t copy_from_user(void *to, vaddr_t from, size_t size)
 {
     /* { solution 4.4 */
@@ -46,14 +42,14 @@ size_t copy_to_user(vaddr_t to, const void *from, size_t size)
 static trap_handler_t handle_other_fault;
 
 /*
- * Third part. A page fault. If it was not user_copy's access, in ring 0 and at that frame->rip, it
+ * Second part. A page fault. If it was not user_copy's access, in ring 0 and at that frame->rip, it
  * is somebody else's: handle_other_fault. Else, if the page was not there and is one that the stack
  * may have (user_stack_grow), try again; or go on at user_copy_faulted.
  */
 static void on_page_fault(struct trap_frame *frame)
 {
     /* { solution 4.4 */
-    if ((frame->cs & 3) != 0 || frame->rip != (vaddr_t)user_copy_access) {
+    if (came_from_user(frame) || frame->rip != (vaddr_t)user_copy_access) {
         handle_other_fault(frame);
         return;
     }

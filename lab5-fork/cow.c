@@ -93,7 +93,7 @@ static void on_page_fault(struct trap_frame *frame)
         error_t error = copy_on_write(current_process->root, read_cr2());
         if (error == OK)
             return;
-        if (error == ERROR_NO_FRAMES && (frame->cs & 3) == 3)
+        if (error == ERROR_NO_FRAMES && came_from_user(frame))
             process_kill(SIGKILL);
     }
     handle_other_fault(frame);

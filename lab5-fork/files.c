@@ -9,6 +9,7 @@
 #include "serial.h"
 #include "syscall.h"
 #include "user_memory.h"
+#include "user_range.h"
 #include "x86.h"
 
 #define OPEN_FILES 1024
@@ -88,12 +89,6 @@ static int free_descriptor(int from)
     return -EMFILE;
 }
 
-/* Linux asks this first: of no bytes, too, and of more than one call would move. */
-static bool is_users(vaddr_t buffer, uint64_t count)
-{
-    return buffer <= USER_END && count <= USER_END - buffer;
-}
-
 static void write_chunk(struct file *file, const char *chunk, uint64_t size)
 {
     if (file->kind == FILE_PIPE_WRITE)
@@ -107,7 +102,7 @@ static int64_t sys_write(int fd, vaddr_t buffer, uint64_t count)
     struct file *file = file_of(fd);
     if (file == NULL || file->kind == FILE_PIPE_READ)
         return -EBADF;
-    if (!is_users(buffer, count))
+    if (!is_user_range(buffer, count)) /* Linux asks before it cuts the count, and of no bytes */
         return -EFAULT;
     if (count > COUNT_LIMIT)
         count = COUNT_LIMIT;
@@ -139,7 +134,7 @@ static uint64_t gather(char chunk[CHUNK], vaddr_t list, uint64_t count)
     for (uint64_t i = 0; i < count; i++) {
         struct piece piece;
         if (copy_from_user(&piece, list + i * sizeof(piece), sizeof(piece)) != sizeof(piece) ||
-            piece.address > USER_END || piece.length > CHUNK - size ||
+            !is_user_range(piece.address, piece.length) || piece.length > CHUNK - size ||
             copy_from_user(chunk + size, piece.address, piece.length) != piece.length)
             return 0;
         size += piece.length;
@@ -171,7 +166,7 @@ static int64_t sys_read(int fd, vaddr_t buffer, uint64_t count)
     struct file *file = file_of(fd);
     if (file == NULL || file->kind == FILE_PIPE_WRITE)
         return -EBADF;
-    if (!is_users(buffer, count))
+    if (!is_user_range(buffer, count)) /* Linux asks before it cuts the count, and of no bytes */
         return -EFAULT;
     char chunk[CHUNK];
     uint64_t wanted = count < CHUNK ? count : CHUNK;

@@ -183,7 +183,7 @@ static void on_tick(struct trap_frame *frame)
 {
     count_tick(frame);
     wake_sleepers();
-    if ((frame->cs & 3) == 3)
+    if (came_from_user(frame))
         yield();
     else
         turn_is_over = true;
