@@ -7,7 +7,7 @@
  */
 #include "frames.h"
 #include "bitset.h"
-#include "bootinfo.h"
+#include "memory_range.h"
 #include "not_written.h"
 #include "print.h"
 #include "sections.h"
@@ -15,23 +15,9 @@
 
 #define LOW_MEMORY 0x100000 /* the BIOS's data and, later, what starts another processor */
 
-/* Physical memory from start up to end. */
-struct range {
-    uint64_t start;
-    uint64_t end;
-};
-
 static struct bitset owned;
 static struct bitset available;
 static struct range own_tables; /* where the words of the two sets lie */
-
-/* A region of the memory map, cut off at PHYSICAL_LIMIT: what its maker wrote may wrap round. */
-static struct range region_range(const struct memory_region *region)
-{
-    uint64_t start = region->base < PHYSICAL_LIMIT ? region->base : PHYSICAL_LIMIT;
-    uint64_t room = PHYSICAL_LIMIT - start;
-    return (struct range){start, start + (region->length < room ? region->length : room)};
-}
 
 /*
  * Exercise 2.1 (15 points), first part. What must not be given away: range number `index` in
@@ -74,14 +60,6 @@ static bool reserved_range(size_t index, struct range *range)
     }
     return false;
     /* } solution */
-}
-
-/* A region if it is usable memory; else an empty range. */
-static struct range usable_range(const struct memory_region *region)
-{
-    if (region->type != MULTIBOOT2_MEMORY_AVAILABLE)
-        return (struct range){0, 0};
-    return region_range(region);
 }
 
 uint64_t frame_limit(void)

@@ -1,7 +1,7 @@
 /* kernel_space.c: the kernel's own address space, with no right more than it needs. */
 #include "kernel_space.h"
-#include "bootinfo.h"
 #include "frames.h"
+#include "memory_range.h"
 #include "not_written.h"
 #include "paging.h"
 #include "print.h"
@@ -9,10 +9,6 @@
 #include "string.h"
 #include "tlb.h"
 #include "window.h"
-
-#define READ_EXECUTE 0
-#define READ_ONLY PTE_NO_EXECUTE
-#define READ_WRITE (PTE_WRITABLE | PTE_NO_EXECUTE)
 
 paddr_t kernel_root;
 
@@ -83,12 +79,9 @@ static error_t map_window(void)
 {
     struct memory_region region;
     for (size_t i = 0; bootinfo_region(i, &region); i++) {
-        if (region.type != MULTIBOOT2_MEMORY_AVAILABLE || region.base >= PHYSICAL_LIMIT)
-            continue;
-        uint64_t room = PHYSICAL_LIMIT - region.base;
-        uint64_t length = region.length < room ? region.length : room;
-        error_t error = map_in_window(round_up(region.base, PAGE_SIZE),
-                                      round_down(region.base + length, PAGE_SIZE));
+        struct range usable = usable_range(&region);
+        error_t error = map_in_window(round_up(usable.start, PAGE_SIZE),
+                                      round_down(usable.end, PAGE_SIZE));
         if (error != OK)
             return error;
     }

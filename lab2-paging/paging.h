@@ -10,6 +10,11 @@
 #include "error.h"
 #include "pte.h"
 
+/* The flags that most pages have: never writable and executable at once. */
+#define READ_EXECUTE 0
+#define READ_ONLY PTE_NO_EXECUTE
+#define READ_WRITE (PTE_WRITABLE | PTE_NO_EXECUTE)
+
 /*
  * The entry that ends the translation of an address, and its level in *level: the entry of the page
  * that contains the address, if it is mapped, or else the first entry on the way down that is not

@@ -11,7 +11,6 @@
 
 #define A_PAGE 0x400000
 #define A_LARGE_PAGE 0x40000000
-#define READ_WRITE (PTE_WRITABLE | PTE_NO_EXECUTE)
 
 static void show_translation(const char *what, paddr_t root, vaddr_t address)
 {

@@ -8,7 +8,7 @@
 static error_t show(uint64_t start, uint64_t end)
 {
     for (uint64_t page = round_down(start, PAGE_SIZE); page < end; page += PAGE_SIZE) {
-        error_t error = map_page(kernel_root, WINDOW_BASE + page, paddr(page), PTE_NO_EXECUTE);
+        error_t error = map_page(kernel_root, WINDOW_BASE + page, paddr(page), READ_ONLY);
         if (error != OK && error != ERROR_ALREADY_MAPPED)
             return error;
     }

@@ -10,7 +10,6 @@
 #include "window.h"
 
 #define STRIDE (STACK_GUARD_SIZE + STACK_SIZE) /* a guard page, then the stack */
-#define READ_WRITE (PTE_WRITABLE | PTE_NO_EXECUTE)
 
 static struct bitset free_slots;
 static uint64_t free_slots_memory[KERNEL_STACKS / 64 + BITSET_LEVELS];

@@ -3,11 +3,10 @@
 #include "address_space.h"
 #include "elf.h"
 #include "not_written.h"
-#include "pte.h"
+#include "paging.h"
 #include "string.h"
 #include "window.h"
 
-#define FLAGS (PTE_WRITABLE | PTE_NO_EXECUTE)
 #define PAGE (USER_STACK_TOP - PAGE_SIZE)
 
 /* Entries of the auxiliary vector (psABI 3.4.3). */
@@ -128,7 +127,7 @@ error_t user_stack_create(paddr_t root, const struct arguments *arguments, const
                           vaddr_t *pointer)
 {
     paddr_t frame;
-    error_t error = address_space_add_page(root, PAGE, FLAGS, &frame);
+    error_t error = address_space_add_page(root, PAGE, READ_WRITE, &frame);
     if (error != OK)
         return error;
     struct builder b = {.memory = phys_to_virt(frame), .below = USER_STACK_TOP};
@@ -142,5 +141,5 @@ bool user_stack_grow(paddr_t root, vaddr_t address)
     if (address < USER_STACK_LIMIT || address >= USER_STACK_TOP)
         return false;
     paddr_t frame;
-    return address_space_add_page(root, round_down(address, PAGE_SIZE), FLAGS, &frame) == OK;
+    return address_space_add_page(root, round_down(address, PAGE_SIZE), READ_WRITE, &frame) == OK;
 }

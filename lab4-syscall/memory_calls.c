@@ -7,7 +7,6 @@
 #include "user_frames.h"
 
 #define HEAP_LIMIT (USER_STACK_LIMIT - PAGE_SIZE) /* a guard page below the stack */
-#define READ_WRITE (PTE_WRITABLE | PTE_NO_EXECUTE)
 
 static void unmap_pages(vaddr_t start, vaddr_t end)
 {

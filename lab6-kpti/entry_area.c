@@ -13,10 +13,6 @@
 #include "window.h"
 #include "x86.h"
 
-#define READ_EXECUTE 0
-#define READ_ONLY PTE_NO_EXECUTE
-#define READ_WRITE (PTE_WRITABLE | PTE_NO_EXECUTE)
-
 extern const char entry_stubs[];
 
 static uint64_t *const entry_gdt = (uint64_t *)ENTRY_GDT;

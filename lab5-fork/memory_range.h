@@ -1,0 +1,1 @@
+../lab2-paging/memory_range.h
