@@ -168,7 +168,8 @@ $(BUILD)/obj/common/kernel/%.asm.o: $(COMMON)/kernel/%.asm $(INCLUDED)
 
 # ---- The constants of C for nasm.
 $(BUILD)/constants.inc: $(COMMON)/include/layout.h $(COMMON)/include/x86_bits.h \
-    $(COMMON)/include/errno.h $(COMMON)/include/syscall_numbers.h $(BUILD)/flags
+    $(COMMON)/include/errno.h $(COMMON)/include/syscall_numbers.h $(COMMON)/include/uart.h \
+    $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(Q)cat $(filter %.h,$^) | tr -d '\r' | \
 	    sed -n 's/^#define \([A-Z0-9_]*\) \(0x[0-9a-f]*\|[0-9]*\)$$/%define \1 \2/p' > $@

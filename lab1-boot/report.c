@@ -100,6 +100,11 @@ void report_line(const struct trap_frame *frame)
             frame->vector, frame->rip, frame->error, words[0] != '\0' ? ": " : "", words);
 }
 
+void report_and_go_on(struct trap_frame *frame)
+{
+    report_line(frame);
+}
+
 void report_trap(const struct trap_frame *frame)
 {
     kprintf("\nPANIC: ");

@@ -17,6 +17,9 @@ void describe_error(char *text, size_t size, uint64_t vector, uint64_t error);
 /* Print in one line which exception it was, its error code, also in words, and where it came. */
 void report_line(const struct trap_frame *frame);
 
+/* The same, as a handler of exceptions that do no harm: trap_register. */
+void report_and_go_on(struct trap_frame *frame);
+
 /* Print the panic line, all registers, CR2 and the backtrace of a trap. Returns. */
 void report_trap(const struct trap_frame *frame);
 

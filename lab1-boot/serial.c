@@ -1,38 +1,20 @@
-/* serial.c: the console, a 16550 UART (PC16550D data sheet, National Semiconductor). */
+/* serial.c: the console, a 16550 UART (uart.h). */
 #include "serial.h"
 #include "not_written.h"
+#include "uart.h"
 #include "x86.h"
-
-/* Registers. The first two are the divisor's halves while LCR_DIVISOR is set. */
-#define DATA (COM1 + 0)
-#define INTERRUPT_ENABLE (COM1 + 1)
-#define FIFO_CONTROL (COM1 + 2)
-#define LINE_CONTROL (COM1 + 3)
-#define MODEM_CONTROL (COM1 + 4)
-#define LINE_STATUS (COM1 + 5)
-
-#define LCR_8_BITS 0x03 /* 8 data bits, no parity, one stop bit */
-#define LCR_DIVISOR 0x80
-#define FCR_ENABLE 0x01
-#define FCR_CLEAR_BOTH 0x06
-#define MCR_DTR 0x01
-#define MCR_RTS 0x02
-#define MCR_LOOPBACK 0x10
-#define LSR_DATA_READY 0x01
-#define LSR_TRANSMITTER_EMPTY 0x20
 
 #define CLOCK 115200 /* the UART's clock after its own division by 16 */
 #define BAUD 115200
 #define PROBE_BYTE 0xa7
-#define PATIENCE 100000 /* status reads to wait for a UART that may not be there */
 
 static bool present;
 
 /* Wait until a bit of the line status is set; false if that does not happen. */
 static bool wait_for(uint8_t bit)
 {
-    for (int i = 0; i < PATIENCE; i++)
-        if (inb(LINE_STATUS) & bit)
+    for (int i = 0; i < UART_PATIENCE; i++)
+        if (inb(COM1 + UART_LINE_STATUS) & bit)
             return true;
     return false;
 }
@@ -46,17 +28,17 @@ static bool wait_for(uint8_t bit)
 bool serial_init(void)
 {
     /* { solution 1.3 */
-    outb(LINE_CONTROL, LCR_DIVISOR);
-    outb(DATA, (CLOCK / BAUD) & 0xff);
-    outb(INTERRUPT_ENABLE, (CLOCK / BAUD) >> 8);
-    outb(LINE_CONTROL, LCR_8_BITS);
-    outb(INTERRUPT_ENABLE, 0);
-    outb(FIFO_CONTROL, FCR_ENABLE | FCR_CLEAR_BOTH);
+    outb(COM1 + UART_LINE_CONTROL, LCR_DIVISOR);
+    outb(COM1 + UART_DATA, (CLOCK / BAUD) & 0xff);
+    outb(COM1 + UART_INTERRUPT_ENABLE, (CLOCK / BAUD) >> 8);
+    outb(COM1 + UART_LINE_CONTROL, LCR_8_BITS);
+    outb(COM1 + UART_INTERRUPT_ENABLE, 0);
+    outb(COM1 + UART_FIFO_CONTROL, FCR_ENABLE | FCR_CLEAR_BOTH);
 
-    outb(MODEM_CONTROL, MCR_LOOPBACK | MCR_DTR | MCR_RTS);
-    outb(DATA, PROBE_BYTE);
-    present = wait_for(LSR_DATA_READY) && inb(DATA) == PROBE_BYTE;
-    outb(MODEM_CONTROL, MCR_DTR | MCR_RTS);
+    outb(COM1 + UART_MODEM_CONTROL, MCR_LOOPBACK | MCR_DTR | MCR_RTS);
+    outb(COM1 + UART_DATA, PROBE_BYTE);
+    present = wait_for(LSR_DATA_READY) && inb(COM1 + UART_DATA) == PROBE_BYTE;
+    outb(COM1 + UART_MODEM_CONTROL, MCR_DTR | MCR_RTS);
     return present;
     /* } solution */
 }
@@ -64,7 +46,7 @@ bool serial_init(void)
 static void send(char c)
 {
     if (wait_for(LSR_TRANSMITTER_EMPTY))
-        outb(DATA, (uint8_t)c);
+        outb(COM1 + UART_DATA, (uint8_t)c);
 }
 
 void serial_putc(char c)

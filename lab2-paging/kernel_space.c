@@ -80,8 +80,8 @@ static error_t map_window(void)
     struct memory_region region;
     for (size_t i = 0; bootinfo_region(i, &region); i++) {
         struct range usable = usable_range(&region);
-        error_t error = map_in_window(round_up(usable.start, PAGE_SIZE),
-                                      round_down(usable.end, PAGE_SIZE));
+        error_t error =
+            map_in_window(round_up(usable.start, PAGE_SIZE), round_down(usable.end, PAGE_SIZE));
         if (error != OK)
             return error;
     }

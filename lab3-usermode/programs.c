@@ -1,18 +1,15 @@
 /* programs.c: from the kernel's start to the program's, and from its end to the kernel's. */
 #include "programs.h"
 #include "bootinfo.h"
+#include "command_line.h"
 #include "frames.h"
 #include "kernel_space.h"
 #include "panic.h"
 #include "print.h"
 #include "process.h"
 #include "sections.h"
-#include "string.h"
 #include "tlb.h"
 #include "window.h"
-
-#define LINE_LIMIT 256
-#define ARGUMENT_LIMIT (LINE_LIMIT / 2) /* a line holds no more words */
 
 extern const char embedded_program[], embedded_program_end[]; /* embedded.asm */
 
@@ -36,44 +33,19 @@ static struct program choose_program(void)
                             "hello"};
 }
 
-/* Cut a line into words at its blanks; argv gets them, and a NULL. */
-static void split(char *line, const char *argv[ARGUMENT_LIMIT + 1])
-{
-    size_t argc = 0;
-    while (argc < ARGUMENT_LIMIT) {
-        while (*line == ' ')
-            line++;
-        if (*line == '\0')
-            break;
-        argv[argc++] = line;
-        while (*line != ' ' && *line != '\0')
-            line++;
-        if (*line == ' ')
-            *line++ = '\0';
-    }
-    argv[argc] = NULL;
-}
-
 void programs_run(void)
 {
-    static char line[LINE_LIMIT];
-    static const char *argv[ARGUMENT_LIMIT + 1];
     static const char *const envp[] = {NULL};
-
+    static struct command_line words;
     struct program program = choose_program();
-    size_t length = strnlen(program.line, LINE_LIMIT);
-    memcpy(line, program.line, length < LINE_LIMIT ? length : LINE_LIMIT - 1);
-    split(line, argv);
-    if (argv[0] == NULL)
-        argv[0] = "program";
+    const struct arguments arguments = {words.argv, envp};
 
     frames_before = frames_free();
-    const struct arguments arguments = {argv, envp};
     error_t error = ERROR_ARGUMENTS;
-    if (length < LINE_LIMIT)
-        error = process_create(&process, argv[0], program.file, program.size, &arguments);
+    if (command_line_split(&words, program.line))
+        error = process_create(&process, words.argv[0], program.file, program.size, &arguments);
     if (error != OK) {
-        kprintf("process %s: cannot be started: %s\n", argv[0], error_words(error));
+        kprintf("process %s: cannot be started: %s\n", words.argv[0], error_words(error));
         kprintf("frames: %lu free before, %lu after\n", frames_before, frames_free());
         machine_exit(EXIT_OK);
     }

@@ -7,19 +7,19 @@
 #include "programs.h"
 #include "serial.h"
 #include "string.h"
+#include "uart.h"
 #include "x86.h"
 
 #define LINE_LIMIT 128
-#define DATA_READY 0x01
 #define BACKSPACE '\b'
 #define DELETE 0x7f
 #define END_OF_INPUT 4 /* what Ctrl-D sends */
 
 static char read_character(void)
 {
-    while ((inb(COM1 + 5) & DATA_READY) == 0)
+    while ((inb(COM1 + UART_LINE_STATUS) & LSR_DATA_READY) == 0)
         hlt(); /* the timer wakes us up */
-    return (char)inb(COM1);
+    return (char)inb(COM1 + UART_DATA);
 }
 
 /*

@@ -5,7 +5,7 @@
 /* Register brk. */
 void memory_calls_init(void);
 
-/* Register getpid, exit_group, sched_yield, arch_prctl, clock_gettime and writev. */
+/* Register getpid, exit_group, sched_yield, arch_prctl and clock_gettime. */
 void process_calls_init(void);
 
 #endif

@@ -6,7 +6,6 @@
 #include "syscall.h"
 #include "timer.h"
 #include "user_memory.h"
-#include "user_range.h"
 #include "x86.h"
 
 #define ARCH_SET_GS 0x1001
@@ -17,8 +16,6 @@
 #define CLOCK_REALTIME 0
 #define CLOCK_MONOTONIC 1
 #define NANOSECONDS 1000000000ULL
-
-#define PIECES_LIMIT 1024 /* IOV_MAX */
 
 static int64_t sys_getpid(void)
 {
@@ -75,57 +72,6 @@ static int64_t sys_clock_gettime(int clock, vaddr_t address)
     return copy_to_user(address, time, sizeof(time)) == sizeof(time) ? 0 : -EFAULT;
 }
 
-/* A piece of what writev is to write: Linux's struct iovec. */
-struct piece {
-    vaddr_t address;
-    uint64_t length;
-};
-
-static bool get_piece(struct piece *piece, vaddr_t list, uint64_t index)
-{
-    return copy_from_user(piece, list + index * sizeof(*piece), sizeof(*piece)) == sizeof(*piece);
-}
-
-/* Whatever is wrong with the list itself: Linux looks before it writes the first byte. */
-static int64_t check_pieces(vaddr_t list, uint64_t count)
-{
-    if (count > PIECES_LIMIT)
-        return -EINVAL;
-    for (uint64_t i = 0; i < count; i++) {
-        struct piece piece;
-        if (!get_piece(&piece, list, i))
-            return -EFAULT;
-        if ((int64_t)piece.length < 0)
-            return -EINVAL;
-        if (!is_user_range(piece.address, piece.length))
-            return -EFAULT;
-    }
-    return 0;
-}
-
-static int64_t write_piece(int fd, const struct piece *piece)
-{
-    return syscall_lookup(SYS_write)((uint64_t)fd, piece->address, piece->length, 0, 0, 0);
-}
-
-/* One write after the other; what has been written counts, also if a later one fails. */
-static int64_t sys_writev(int fd, vaddr_t list, uint64_t count)
-{
-    struct piece piece = {0, 0};
-    int64_t error = write_piece(fd, &piece); /* is fd open? */
-    if (error == 0)
-        error = check_pieces(list, count);
-    int64_t done = 0;
-    for (uint64_t i = 0; error == 0 && i < count && get_piece(&piece, list, i); i++) {
-        int64_t written = write_piece(fd, &piece);
-        if (written > 0)
-            done += written;
-        if ((uint64_t)written != piece.length) /* the rest is not readable */
-            error = -EFAULT;
-    }
-    return done > 0 ? done : error;
-}
-
 void process_calls_init(void)
 {
     syscall_register(SYS_getpid, SYSCALL(sys_getpid));
@@ -133,5 +79,4 @@ void process_calls_init(void)
     syscall_register(SYS_sched_yield, SYSCALL(sys_sched_yield));
     syscall_register(SYS_arch_prctl, SYSCALL(sys_arch_prctl));
     syscall_register(SYS_clock_gettime, SYSCALL(sys_clock_gettime));
-    syscall_register(SYS_writev, SYSCALL(sys_writev));
 }

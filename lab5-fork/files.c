@@ -10,6 +10,7 @@
 #include "syscall.h"
 #include "user_memory.h"
 #include "user_range.h"
+#include "writev.h"
 #include "x86.h"
 
 #define OPEN_FILES 1024
@@ -122,20 +123,15 @@ static int64_t sys_write(int fd, vaddr_t buffer, uint64_t count)
 
 static syscall_t write_pieces; /* lab 4's: one write after the other */
 
-struct piece { /* Linux's struct iovec */
-    vaddr_t address;
-    uint64_t length;
-};
-
 /* Put the pieces of a list together: how much it is. 0 if that does not fit, or is not readable. */
 static uint64_t gather(char chunk[CHUNK], vaddr_t list, uint64_t count)
 {
     uint64_t size = 0;
     for (uint64_t i = 0; i < count; i++) {
-        struct piece piece;
-        if (copy_from_user(&piece, list + i * sizeof(piece), sizeof(piece)) != sizeof(piece) ||
-            !is_user_range(piece.address, piece.length) || piece.length > CHUNK - size ||
-            copy_from_user(chunk + size, piece.address, piece.length) != piece.length)
+        struct iovec piece;
+        if (!get_iovec(&piece, list, i) || !is_user_range(piece.base, piece.length) ||
+            piece.length > CHUNK - size ||
+            copy_from_user(chunk + size, piece.base, piece.length) != piece.length)
             return 0;
         size += piece.length;
     }

@@ -2,13 +2,12 @@
 #include "programs.h"
 #include "bootinfo.h"
 #include "calls.h"
+#include "command_line.h"
 #include "print.h"
 #include "process.h"
 #include "string.h"
 #include "window.h"
 
-#define LINE_LIMIT 256
-#define ARGUMENT_LIMIT (LINE_LIMIT / 2) /* a line holds no more words */
 #define BASELINE_BYTES 49
 
 /* embedded.asm: a list that ends with a name of NULL. */
@@ -60,24 +59,6 @@ bool programs_find(const char *name, struct program *program)
     return false;
 }
 
-/* Cut a line into words at its blanks; argv gets them, and a NULL. */
-static void split(char *line, const char *argv[ARGUMENT_LIMIT + 1])
-{
-    size_t argc = 0;
-    while (argc < ARGUMENT_LIMIT) {
-        while (*line == ' ')
-            line++;
-        if (*line == '\0')
-            break;
-        argv[argc++] = line;
-        while (*line != ' ' && *line != '\0')
-            line++;
-        if (*line == ' ')
-            *line++ = '\0';
-    }
-    argv[argc] = NULL;
-}
-
 static void print_end(const char *name, int pid, int status)
 {
     if (status & 0x7f)
@@ -89,26 +70,19 @@ static void print_end(const char *name, int pid, int status)
 int programs_run_one(const struct program *program)
 {
     static const char *const envp[] = {NULL};
-    char line[LINE_LIMIT] = {0};
-    const char *argv[ARGUMENT_LIMIT + 1];
-    size_t length = strnlen(program->line, LINE_LIMIT);
-    memcpy(line, program->line, length < LINE_LIMIT ? length : LINE_LIMIT - 1);
-    split(line, argv);
-    if (argv[0] == NULL)
-        argv[0] = "program";
-
+    struct command_line words;
     struct process *process;
-    const struct arguments arguments = {argv, envp};
+    const struct arguments arguments = {words.argv, envp};
     error_t error = ERROR_ARGUMENTS;
-    if (length < LINE_LIMIT)
-        error = process_create(&process, argv[0], program->file, program->size, &arguments);
+    if (command_line_split(&words, program->line))
+        error = process_create(&process, words.argv[0], program->file, program->size, &arguments);
     if (error != OK) {
-        kprintf("process %s: cannot be started: %s\n", argv[0], error_words(error));
+        kprintf("process %s: cannot be started: %s\n", words.argv[0], error_words(error));
         return -1;
     }
     int pid = process->pid;
     int status = process_run(process);
-    print_end(argv[0], pid, status);
+    print_end(words.argv[0], pid, status);
     return status;
 }
 

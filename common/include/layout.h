@@ -108,7 +108,7 @@
 #define MULTIBOOT2_HEADER_MAGIC 0xe85250d6
 #define MULTIBOOT2_LOADER_MAGIC 0x36d76289
 
-/* The first serial port, and its registers. */
+/* The first serial port: uart.h has its registers. */
 #define COM1 0x3f8
 
 #endif

@@ -2,10 +2,6 @@
 ; 32-bit protected mode without paging. It needs no stack: the boot code may have lost it.
 %include "constants.inc"
 
-LINE_STATUS       equ COM1 + 5
-TRANSMITTER_EMPTY equ 0x20
-PATIENCE          equ 100000           ; status reads; a port that is not there must not hold us
-
 section .boot progbits alloc exec nowrite align=16
 bits 32
 
@@ -23,13 +19,13 @@ next_byte:
         test    al, al
         jz      leave_machine
         mov     ah, al
-        mov     ecx, PATIENCE
-        mov     edx, LINE_STATUS
+        mov     ecx, UART_PATIENCE
+        mov     edx, COM1 + UART_LINE_STATUS
 .wait:  in      al, dx
-        test    al, TRANSMITTER_EMPTY
+        test    al, LSR_TRANSMITTER_EMPTY
         loopz   .wait
         mov     al, ah
-        mov     edx, COM1
+        mov     edx, COM1 + UART_DATA
         out     dx, al
         jmp     next_byte
 
