@@ -1,7 +1,6 @@
 /* process.c: the one process of this lab, from its file to its end. */
 #include "process.h"
 #include "address_space.h"
-#include "elf_load.h"
 #include "kernel_space.h"
 #include "panic.h"
 #include "print.h"
@@ -17,7 +16,7 @@ static error_t give_process_a_kernel_stack(struct process *process)
     error_t error = kernel_stack_create(&process->kernel_stack);
     if (error != OK)
         return error;
-    error = copy_kernel_stack_to_process(process->root, process->kernel_stack.bottom,
+    error = copy_kernel_stack_to_process(process->image.root, process->kernel_stack.bottom,
                                          process->kernel_stack.top);
     if (error != OK)
         kernel_stack_destroy(&process->kernel_stack);
@@ -27,45 +26,41 @@ static error_t give_process_a_kernel_stack(struct process *process)
 error_t process_create(struct process *process, const char *name, const void *file, uint64_t size,
                        const struct arguments *arguments)
 {
-    *process = (struct process){.name = name};
-    error_t error = address_space_create(&process->root);
+    error_t error = image_create(&process->image, name, file, size, arguments);
     if (error != OK)
         return error;
-    error = load_elf(process->root, file, size, &process->entry);
-    if (error == OK)
-        error = user_stack_create(process->root, arguments, file, &process->stack_pointer);
-    if (error == OK)
-        error = give_process_a_kernel_stack(process);
+    error = give_process_a_kernel_stack(process);
     if (error != OK)
-        address_space_destroy(process->root);
+        address_space_destroy(process->image.root);
     return error;
 }
 
 void process_destroy(struct process *process)
 {
-    address_space_destroy(process->root);
+    address_space_destroy(process->image.root);
     kernel_stack_destroy(&process->kernel_stack);
 }
 
 void process_run(struct process *process)
 {
+    const struct image *image = &process->image;
     current_process = process;
-    user_fs_base = process->fs_base;
+    user_fs_base = 0;
     set_kernel_stack(process->kernel_stack.top);
-    switch_address_space(process->root);
-    kprintf("[USERMODE] Entering Ring 3: entry=%#lx stack=%#lx\n", process->entry,
-            process->stack_pointer);
-    enter_usermode(process->entry, process->stack_pointer, USER_CS, USER_SS);
+    switch_address_space(image->root);
+    kprintf("[USERMODE] Entering Ring 3: entry=%#lx stack=%#lx\n", image->entry,
+            image->stack_pointer);
+    enter_usermode(image->entry, image->stack_pointer, USER_CS, USER_SS);
 }
 
 void process_exit(int status)
 {
-    kprintf("process %s: exited with status %d\n", current_process->name, status);
+    kprintf("process %s: exited with status %d\n", current_process->image.name, status);
     programs_done();
 }
 
 void process_kill(int signal)
 {
-    kprintf("process %s: ended by signal %d\n", current_process->name, signal);
+    kprintf("process %s: ended by signal %d\n", current_process->image.name, signal);
     programs_done();
 }

@@ -2,16 +2,11 @@
 #ifndef PROCESS_H
 #define PROCESS_H
 
+#include "image.h"
 #include "kernel_stack.h"
-#include "types.h"
-#include "user_stack.h"
 
 struct process {
-    const char *name;
-    paddr_t root;
-    vaddr_t entry;
-    vaddr_t stack_pointer;
-    uint64_t fs_base;
+    struct image image;
     struct process_kernel_stack kernel_stack;
 };
 
@@ -19,9 +14,8 @@ struct process {
 extern struct process *current_process;
 
 /*
- * Make a process of a program file: address space, kernel stack, segments, first stack page. On an
- * error everything is given back: those of load_elf, kernel_stack_create, user_stack_create and
- * copy_kernel_stack_to_process.
+ * Make a process of a program file: its image, and a kernel stack. On an error everything is given
+ * back: those of image_create, kernel_stack_create and copy_kernel_stack_to_process.
  */
 error_t process_create(struct process *process, const char *name, const void *file, uint64_t size,
                        const struct arguments *arguments);

@@ -44,9 +44,9 @@ static void on_exception(struct trap_frame *frame)
     bool page_fault = frame->vector == VECTOR_PF;
     vaddr_t address = read_cr2();
     if (page_fault && (frame->error & PF_PRESENT) == 0 &&
-        user_stack_grow(current_process->root, address))
+        user_stack_grow(current_process->image.root, address))
         return;
-    kprintf("process %s: ", current_process->name);
+    kprintf("process %s: ", current_process->image.name);
     report_line(frame);
     if (page_fault)
         kprintf("  the address was %016lx\n", address);

@@ -23,7 +23,7 @@ size_t copy_from_user(void *to, vaddr_t from, size_t size)
     size_t done = 0;
     while (done < size) {
         vaddr_t address = from + done;
-        const char *bytes = look_up(current_process->root, address);
+        const char *bytes = look_up(current_process->image.root, address);
         if (bytes == NULL || address < from)
             break;
         size_t step = PAGE_SIZE - address % PAGE_SIZE;

@@ -12,7 +12,7 @@ static void unmap_pages(vaddr_t start, vaddr_t end)
 {
     for (vaddr_t page = start; page < end; page += PAGE_SIZE) {
         paddr_t frame;
-        if (unmap_page(current_process->root, page, &frame) == OK)
+        if (unmap_page(current_process->image.root, page, &frame) == OK)
             user_frame_release(frame);
     }
 }
@@ -22,7 +22,7 @@ static bool map_pages(vaddr_t start, vaddr_t end)
 {
     for (vaddr_t page = start; page < end; page += PAGE_SIZE) {
         paddr_t frame;
-        if (address_space_add_page(current_process->root, page, READ_WRITE, &frame) != OK) {
+        if (address_space_add_page(current_process->image.root, page, READ_WRITE, &frame) != OK) {
             unmap_pages(start, page);
             return false;
         }
@@ -33,14 +33,14 @@ static bool map_pages(vaddr_t start, vaddr_t end)
 /* The new break; the old one if it cannot be as asked for, as Linux has it (brk(2), notes). */
 static int64_t sys_brk(vaddr_t wanted)
 {
-    struct process *process = current_process;
-    if (wanted < process->heap_start || wanted > HEAP_LIMIT)
-        return (int64_t)process->heap_end;
-    vaddr_t now = round_up(process->heap_end, PAGE_SIZE), then = round_up(wanted, PAGE_SIZE);
+    struct image *image = &current_process->image;
+    if (wanted < image->heap_start || wanted > HEAP_LIMIT)
+        return (int64_t)image->heap_end;
+    vaddr_t now = round_up(image->heap_end, PAGE_SIZE), then = round_up(wanted, PAGE_SIZE);
     if (then > now && !map_pages(now, then))
-        return (int64_t)process->heap_end;
+        return (int64_t)image->heap_end;
     unmap_pages(then, now);
-    process->heap_end = wanted;
+    image->heap_end = wanted;
     return (int64_t)wanted;
 }
 

@@ -2,19 +2,12 @@
 #ifndef PROCESS_H
 #define PROCESS_H
 
+#include "image.h"
 #include "kernel_stack.h"
-#include "types.h"
-#include "user_stack.h"
 
 struct process {
-    const char *name;
     int pid;
-    paddr_t root;
-    vaddr_t entry;
-    vaddr_t stack_pointer;
-    uint64_t fs_base;
-    vaddr_t heap_start; /* the break lies from here on: the page behind the last segment */
-    vaddr_t heap_end;   /* the break */
+    struct image image;
     struct process_kernel_stack kernel_stack;
 };
 
@@ -22,9 +15,8 @@ struct process {
 extern struct process *current_process;
 
 /*
- * Make a process of a program file: number, address space, segments, first stack page, kernel
- * stack. On an error everything is given back: those of load_elf, user_stack_create,
- * kernel_stack_create.
+ * Make a process of a program file: its image, a kernel stack, and a number. On an error everything
+ * is given back: those of image_create and kernel_stack_create.
  */
 error_t process_create(struct process *process, const char *name, const void *file, uint64_t size,
                        const struct arguments *arguments);

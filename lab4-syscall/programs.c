@@ -43,9 +43,10 @@ bool programs_get(size_t index, struct program *program)
 static void print_end(const struct process *process, int status)
 {
     if (status & 0x7f)
-        kprintf("process %d %s: ended by signal %d\n", process->pid, process->name, status & 0x7f);
+        kprintf("process %d %s: ended by signal %d\n", process->pid, process->image.name,
+                status & 0x7f);
     else
-        kprintf("process %d %s: exited with status %d\n", process->pid, process->name,
+        kprintf("process %d %s: exited with status %d\n", process->pid, process->image.name,
                 status >> 8 & 0xff);
 }
 

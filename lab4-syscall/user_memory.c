@@ -53,7 +53,8 @@ static void on_page_fault(struct trap_frame *frame)
         handle_other_fault(frame);
         return;
     }
-    if ((frame->error & PF_PRESENT) == 0 && user_stack_grow(current_process->root, read_cr2()))
+    if ((frame->error & PF_PRESENT) == 0 &&
+        user_stack_grow(current_process->image.root, read_cr2()))
         return;
     frame->rip = (vaddr_t)user_copy_faulted;
     /* } solution */

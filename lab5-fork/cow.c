@@ -90,7 +90,7 @@ static void on_page_fault(struct trap_frame *frame)
     const uint64_t write_to_present = PF_PRESENT | PF_WRITE;
     if ((frame->error & write_to_present) == write_to_present && current_process != NULL &&
         read_cr2() < USER_END) {
-        error_t error = copy_on_write(current_process->root, read_cr2());
+        error_t error = copy_on_write(current_process->image.root, read_cr2());
         if (error == OK)
             return;
         if (error == ERROR_NO_FRAMES && came_from_user(frame))

@@ -2,6 +2,7 @@
 #include "errno.h"
 #include "family_calls.h"
 #include "frames.h"
+#include "image_gap.h"
 #include "not_written.h"
 #include "panic.h"
 #include "percpu.h"
@@ -83,7 +84,8 @@ static void enter_image(void)
     percpu.frame = NULL;
     current_process->int80 = NULL;
     user_fs_base = 0;
-    enter_usermode(current_process->entry, current_process->stack_pointer, USER_CS, USER_SS);
+    const struct image *image = &current_process->image;
+    enter_usermode(image->entry, image->stack_pointer, USER_CS, USER_SS);
 }
 
 /*

@@ -2,6 +2,7 @@
 #include "fork.h"
 #include "address_space.h"
 #include "cow.h"
+#include "image_gap.h"
 #include "not_written.h"
 #include "percpu.h"
 #include "process.h"
@@ -102,8 +103,9 @@ static void copy_user_state(struct process *child)
     child->user = current_process->user;
 }
 
-static error_t copy_memory(const struct image *parent, struct process *child)
+static error_t copy_memory(const struct image *parent, struct image *child)
 {
+    *child = *parent;
     error_t error = address_space_create(&child->root);
     if (error != OK)
         return error;
@@ -119,8 +121,7 @@ error_t process_fork(struct process **forked)
     error_t error = process_allocate(&child);
     if (error != OK)
         return error;
-    child->image = parent->image;
-    error = copy_memory(&parent->image, child);
+    error = copy_memory(&parent->image, &child->image);
     if (error != OK) {
         process_free(child);
         return error;

@@ -1,6 +1,7 @@
 /* process.c: the process table, and a process from its first moment to its last. */
 #include "process.h"
 #include "boot_return.h"
+#include "image_gap.h"
 #include "kernel_space.h"
 #include "panic.h"
 #include "percpu.h"
@@ -127,11 +128,11 @@ error_t process_create(struct process **created, const char *name, const void *f
 /* On the first process's kernel stack, where the way back to the boot context is kept. */
 static int64_t enter(void *argument)
 {
-    struct process *process = argument;
-    current_process = process;
+    current_process = argument;
+    const struct image *image = &current_process->image;
     user_fs_base = 0;
-    return enter_usermode_returnable(process->entry, process->stack_pointer, USER_CS, USER_SS,
-                                     process->root.raw, &percpu.kernel_rsp);
+    return enter_usermode_returnable(image->entry, image->stack_pointer, USER_CS, USER_SS,
+                                     image->root.raw, &percpu.kernel_rsp);
 }
 
 int process_run(struct process *first)
@@ -184,7 +185,7 @@ static void end(int status)
     percpu.frame = NULL;
     switch_address_space(kernel_root);
     image_destroy(&process->image);
-    process->root = kernel_root;
+    process->image.root = kernel_root;
     files_close_all(process->files);
     process->status = status;
     process->state = PROCESS_ZOMBIE;

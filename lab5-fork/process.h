@@ -4,14 +4,11 @@
 
 #include "error.h"
 #include "files.h"
+#include "image.h"
 #include "kernel_stack.h"
-#include "types.h"
-#include "user_half.h"
-#include "user_stack.h"
 
 #define MAX_PROCESSES 512
 #define PID_LIMIT 0x400000 /* the highest number, as on Linux */
-#define NAME_SIZE 32
 
 enum process_state {
     PROCESS_UNUSED,
@@ -28,16 +25,6 @@ struct user_state {
     uint16_t ds, es, fs, gs;
 };
 
-/* What execve exchanges: a program in memory. */
-struct image {
-    char name[NAME_SIZE];
-    paddr_t root;
-    vaddr_t entry;
-    vaddr_t stack_pointer;
-    vaddr_t heap_start; /* the break lies from here on: the page behind the last segment */
-    vaddr_t heap_end;   /* the break */
-};
-
 struct process {
     int pid;
     enum process_state state;
@@ -45,17 +32,7 @@ struct process {
     int status;             /* of a zombie, as wait4 gives it */
     int killed;             /* the signal that ends it when its turn comes; 0 for who runs */
 
-    union {
-        struct image image;
-        struct { /* the same, for what was written before there was execve */
-            char name[NAME_SIZE];
-            paddr_t root;
-            vaddr_t entry;
-            vaddr_t stack_pointer;
-            vaddr_t heap_start;
-            vaddr_t heap_end;
-        };
-    };
+    struct image image; /* what execve exchanges */
     struct file *files[MAX_FILES];
 
     struct process_kernel_stack kernel_stack;
@@ -87,19 +64,6 @@ void process_free(struct process *process);
 
 /* The process with this number; NULL if there is none, or only a place that is unused. */
 struct process *process_find(int pid);
-
-/*
- * Make an address space with a program in it, ready to be entered. On an error everything is given
- * back: those of address_space_create, load_elf, user_stack_create.
- */
-error_t image_create(struct image *image, const char *name, const void *file, uint64_t size,
-                     const struct arguments *arguments);
-
-/* Where it has no memory: between the heap and the lowest page that the stack may grow to. */
-struct gap image_gap(const struct image *image);
-
-/* Give all of its memory back. It must not be the address space in use. */
-void image_destroy(const struct image *image);
 
 /*
  * Make the first process of a program file, with the console as its files 0, 1 and 2. Errors of

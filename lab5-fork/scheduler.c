@@ -94,7 +94,7 @@ static void switch_to(struct process *next)
 
     current_process = next;
     next->state = PROCESS_RUNNING;
-    switch_address_space(next->root);
+    switch_address_space(next->image.root);
     percpu.kernel_rsp = next->kernel_rsp;
     percpu.frame = next->syscall;
     set_kernel_stack(next->kernel_rsp);

@@ -1,1 +1,1 @@
-../lab5-fork/image.c
+../lab3-usermode/image.c

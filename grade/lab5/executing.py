@@ -19,8 +19,8 @@ EXECVE = 59
 ENOENT, E2BIG, ENOEXEC, ENOMEM, EFAULT = -2, -7, -8, -12, -14
 WORDS = 64  # in each list, as exec.c allows
 AT_PAGESZ, AT_ENTRY = 6, 9
-IMAGE = ("name", "root", "entry", "stack_pointer", "heap_start", "heap_end", "files", "pid",
-         "parent")
+IMAGE = ("image.name", "image.root", "image.entry", "image.stack_pointer", "image.heap_start",
+         "image.heap_end", "files", "pid", "parent")
 TOP = NUMBERS["USER_STACK_TOP"]
 CLEAN = struct.pack("<HHB", 0x37F, 0, 0).ljust(24, b"\0") + struct.pack("<I", 0x1F80)
 
@@ -179,10 +179,10 @@ def check_process(family: Family, before: dict[str, bytes], name: str) -> None:
     for field in ("pid", "parent", "files"):
         equal(process.data(field).hex(), before[field].hex(),
               f"{field} of the process after execve")
-    equal(process.data("name").split(b"\0")[0].decode(), name, "the process's name after execve")
-    equal(process.get("entry"), family.program.entry, "the process's entry after execve")
+    equal(process.data("image.name").split(b"\0")[0].decode(), name, "the process's name after execve")
+    equal(process.get("image.entry"), family.program.entry, "the process's entry after execve")
     end = family.program.data + 4 * PAGE
-    equal((process.get("heap_start"), process.get("heap_end")), (end, end),
+    equal((process.get("image.heap_start"), process.get("image.heap_end")), (end, end),
           "heap_start and heap_end after execve")
 
 

@@ -77,7 +77,7 @@ class Process:
 
     @property
     def root(self) -> int:
-        return self.get("root")
+        return self.get("image.root")
 
     @property
     def top(self) -> int:

@@ -94,11 +94,11 @@ def grow_heap(family: Family) -> None:
     """What brk does: some pages more, and the end somewhere in the last of them. We stand in the
     kernel."""
     parent, pages = family.parent, family.rng.randrange(1, 5)
-    end = -(-parent.get("heap_end") // PAGE) * PAGE
+    end = -(-parent.get("image.heap_end") // PAGE) * PAGE
     for page in range(pages):
         equal(family.called("address_space_add_page", parent.root, end + page * PAGE,
                             NO_EXECUTE | WRITABLE, family.scratch), "OK", "address_space_add_page")
-    parent.put("heap_end", end + pages * PAGE - family.rng.randrange(PAGE))
+    parent.put("image.heap_end", end + pages * PAGE - family.rng.randrange(PAGE))
 
 
 def check_memory(family: Family, child: Process) -> None:
@@ -120,7 +120,7 @@ def check_process(family: Family, child: Process) -> None:
     equal(child.get("parent"), parent.address, "the child's parent")
     expect(child.state in (ProcessState.BLOCKED, ProcessState.READY),
            f"the child's state is {child.state.name}", "that of a process that does not run")
-    for name in ("name", "entry", "heap_start", "heap_end", "files"):
+    for name in ("image.name", "image.entry", "image.heap_start", "image.heap_end", "files"):
         equal(child.data(name).hex(), parent.data(name).hex(), f"{name} of the child",
               "it is a copy of its parent")
     expect(child.root != parent.root, "parent and child have the same root", "a root of its own")

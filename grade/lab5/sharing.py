@@ -158,7 +158,7 @@ def plant_code(family: Family) -> None:
 
 def be(family: Family, root: int) -> None:
     """In ring 3 go on with this address space, as if a switch had been."""
-    family.parent.put("root", root)
+    family.parent.put("image.root", root)
     family.m.set_regs(cr3=root)
 
 
