@@ -179,7 +179,8 @@ def check_process(family: Family, before: dict[str, bytes], name: str) -> None:
     for field in ("pid", "parent", "files"):
         equal(process.data(field).hex(), before[field].hex(),
               f"{field} of the process after execve")
-    equal(process.data("image.name").split(b"\0")[0].decode(), name, "the process's name after execve")
+    equal(process.data("image.name").split(b"\0")[0].decode(), name,
+          "the process's name after execve")
     equal(process.get("image.entry"), family.program.entry, "the process's entry after execve")
     end = family.program.data + 4 * PAGE
     equal((process.get("image.heap_start"), process.get("image.heap_end")), (end, end),
