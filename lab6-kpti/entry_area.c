@@ -97,13 +97,15 @@ static error_t map_data(void)
     return error;
 }
 
-/* Give back what is mapped so far, but the page of percpu. Frames of the image are not ours. */
+/* Give back what is mapped so far, but the page of percpu. The frames of the code are the image's. */
 static void unmap_all(void)
 {
     for (unsigned i = 0; i < ENTRY_PAGES; i++) {
         vaddr_t page = TRAMPOLINE_VADDR + i * PAGE_SIZE;
         paddr_t frame;
-        if (page != ENTRY_PERCPU && unmap_page(kernel_root, page, &frame) == OK)
+        if (page == ENTRY_PERCPU || unmap_page(kernel_root, page, &frame) != OK)
+            continue;
+        if (i >= ENTRY_CODE_PAGES)
             must(frame_free(frame));
     }
 }
