@@ -74,9 +74,10 @@ override ASFLAGS := -f elf64 -g -F dwarf -w+error=label-orphan -I$(COMMON)/inclu
 override LDFLAGS := -nostdlib -static -z max-page-size=0x1000 -z noexecstack --build-id=none
 
 # The objects of each directory, in the same order on every machine.
-sources = $(sort $(notdir $(wildcard $(1)/*.c $(1)/*.asm)))
+sources = $(filter-out %_offsets.c,$(sort $(notdir $(wildcard $(1)/*.c $(1)/*.asm))))
 OBJECTS := $(patsubst %,$(BUILD)/obj/$(NAME)/%.o,$(call sources,$(ROOT)/$(NAME))) \
            $(patsubst %,$(BUILD)/obj/common/kernel/%.o,$(call sources,$(COMMON)/kernel))
+OFFSETS := $(patsubst %,$(BUILD)/obj/$(NAME)/%.s,$(sort $(notdir $(wildcard $(ROOT)/$(NAME)/*_offsets.c))))
 PROBE_OBJECTS := $(patsubst %,$(BUILD)/obj/probes/%.o,$(call sources,$(PROBES)))
 
 .PHONY: kernel probe iso clean FORCE
@@ -166,13 +167,18 @@ $(BUILD)/obj/$(NAME)/%.asm.o: $(ROOT)/$(NAME)/%.asm $(INCLUDED)
 $(BUILD)/obj/common/kernel/%.asm.o: $(COMMON)/kernel/%.asm $(INCLUDED)
 	$(call assemble,$(COMMON)/..,common/kernel/$*.asm)
 
-# ---- The constants of C for nasm.
+# ---- The constants of C for nasm: numbers of headers, and where fields lie (offsets.h).
+$(BUILD)/obj/$(NAME)/%_offsets.c.s: $(ROOT)/$(NAME)/%_offsets.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(Q)cd $(ROOT) && $(CC) $(CFLAGS) -MD -MP -S $(abspath $<) -o $@
+
 $(BUILD)/constants.inc: $(COMMON)/include/layout.h $(COMMON)/include/x86_bits.h \
     $(COMMON)/include/errno.h $(COMMON)/include/syscall_numbers.h $(COMMON)/include/uart.h \
-    $(BUILD)/flags
+    $(OFFSETS) $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(Q)cat $(filter %.h,$^) | tr -d '\r' | \
 	    sed -n 's/^#define \([A-Z0-9_]*\) \(0x[0-9a-f]*\|[0-9]*\)$$/%define \1 \2/p' > $@
+	$(if $(OFFSETS),$(Q)sed -n 's/.*"-> \([A-Z0-9_]* [0-9]*\)".*/%define \1/p' $(OFFSETS) >> $@)
 
 $(BUILD)/kernel.ld: $(COMMON)/kernel.ld $(COMMON)/include/layout.h $(BUILD)/flags
 	$(Q)$(CC) $(TARGET) -E -P -x c -I$(COMMON)/include $< -o $@
@@ -238,4 +244,4 @@ $(BUILD)/rung.iso: $(BUILD)/kernel.elf $(BUILD)/grub.cfg $(FILES)
 	    || { grep -E ' (FAILURE|FATAL) |rror|not found' $(BUILD)/mkrescue.log; exit 1; }
 	$(Q)mv $@.new $@
 
--include $(OBJECTS:.o=.d) $(PROBE_OBJECTS:.o=.d)
+-include $(OBJECTS:.o=.d) $(OFFSETS:.s=.d) $(PROBE_OBJECTS:.o=.d)

@@ -36,6 +36,9 @@ void kernel_stack_destroy(const struct process_kernel_stack *stack);
  */
 error_t copy_kernel_stack_to_process(paddr_t root, vaddr_t bottom, vaddr_t top);
 
+/* Call function(argument) on another stack, which begins at `top`, and return what it returns. */
+int64_t run_on_stack(vaddr_t top, int64_t (*function)(void *argument), void *argument);
+
 /*
  * Tell the processor where to begin when an interrupt comes while ring 3 runs: TSS.rsp0. Before
  * gdt_init the panic of get_tss.

@@ -55,8 +55,9 @@ void programs_run(void)
 }
 
 /* On the boot stack, and in the kernel's own space: nothing of the process is in use any more. */
-static void __attribute__((noreturn, used)) clear_up(void)
+static int64_t clear_up(void *argument)
 {
+    (void)argument;
     process_destroy(&process);
     kprintf("frames: %lu free before, %lu after\n", frames_before, frames_free());
     kprintf("Rung lab 3: done\n");
@@ -68,9 +69,6 @@ void programs_done(void)
     extern struct kernel_stack boot_stack;
     switch_address_space(kernel_root);
     current_process = NULL;
-    __asm__ volatile("movq %0, %%rsp\n\txorl %%ebp, %%ebp\n\tcall clear_up"
-                     :
-                     : "r"(stack_top(&boot_stack))
-                     : "memory");
-    __builtin_unreachable();
+    run_on_stack(stack_top(&boot_stack), clear_up, NULL);
+    __builtin_unreachable(); /* clear_up leaves the machine */
 }

@@ -137,18 +137,6 @@ boot_return_to_kernel:
         ret
 ; } solution
 
-; int64_t run_on_stack(rdi top, rsi function, rdx argument)
-global run_on_stack
-run_on_stack:
-        push    rbp
-        mov     rbp, rsp
-        mov     rsp, rdi
-        mov     rdi, rdx
-        call    rsi
-        mov     rsp, rbp
-        pop     rbp
-        ret
-
 section .bss nobits alloc noexec write align=8
 global boot_return_rsp, boot_return_cr3, boot_stack_canary
 boot_return_rsp:   resq 1

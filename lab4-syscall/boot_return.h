@@ -31,7 +31,4 @@ bool has_boot_return_context(void);
 /* Of the last record: where it is and the address space to return to. All 0 if there is none. */
 extern uint64_t boot_return_rsp, boot_return_cr3, boot_stack_canary;
 
-/* Call function(argument) on another stack, which begins at `top`, and return what it returns. */
-int64_t run_on_stack(vaddr_t top, int64_t (*function)(void *argument), void *argument);
-
 #endif

@@ -18,8 +18,6 @@ extern trap, cpu_tss
 section .text progbits alloc exec nowrite align=16
 bits 64
 
-CS_OFFSET equ 18 * 8                    ; of cs in struct trap_frame
-
 ; Exercise 4.1 (15 points). GS_BASE is the kernel's in ring 0 and the program's in ring 3: exchange
 ; them on the way in, and again on the way out, if the frame's CS says that the ring was 3. What
 ; trap() does to the frame may not change that ring.
@@ -27,12 +25,12 @@ global isr_common
 isr_common:
         PUSH_REGISTERS
 ; { solution 4.1
-        test    byte [rsp + CS_OFFSET], 3
+        test    byte [rsp + TRAP_FRAME_CS], 3
         jz      .from_kernel
         swapgs
 .from_kernel:
         CALL_TRAP
-        test    byte [rsp + CS_OFFSET], 3
+        test    byte [rsp + TRAP_FRAME_CS], 3
         jz      .to_kernel
         swapgs
 .to_kernel:
@@ -65,22 +63,16 @@ isr_any_time:
 
 ; #DB comes in ring 0 wherever those of ANY_TIME do, and has a stack of its own as they have. From
 ; ring 3 it ends the program, and on this stack the kernel must not go on to another one: the next
-; #DB begins at its top again. So then the seven words, of which CS is the fourth, are taken to the
-; stack of TSS.rsp0, where any other exception of ring 3 has them. While #DB's handler is at work no
+; #DB begins at its top again. So then the seven words are taken to the stack of TSS.rsp0, where any
+; other exception of ring 3 has them. While #DB's handler is at work no
 ; second one comes: the gate has cleared TF, and no program can set a breakpoint.
 isr_debug:
-        test    byte [rsp + 3 * 8], 3
+        test    byte [rsp + ENTRY_CS], 3
         jz      isr_any_time
         push    rax
         mov     rax, rsp
         mov     rsp, [rel cpu_tss + TSS_RSP0]
-        push    qword [rax + 7 * 8]
-        push    qword [rax + 6 * 8]
-        push    qword [rax + 5 * 8]
-        push    qword [rax + 4 * 8]
-        push    qword [rax + 3 * 8]
-        push    qword [rax + 2 * 8]
-        push    qword [rax + 1 * 8]
+        PUSH_WORDS rax + 8, ENTRY_WORDS
         mov     rax, [rax]
         jmp     isr_common
 

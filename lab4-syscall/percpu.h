@@ -17,10 +17,6 @@ struct percpu {
     struct syscall_frame *frame; /* of the system call by SYSCALL that is being served, or NULL */
 };
 
-_Static_assert(offsetof(struct percpu, kernel_rsp) == PERCPU_KERNEL_RSP, "known to assembly");
-_Static_assert(offsetof(struct percpu, user_rsp) == PERCPU_USER_RSP, "known to assembly");
-_Static_assert(offsetof(struct percpu, frame) == PERCPU_FRAME, "known to assembly");
-
 extern struct percpu percpu;
 
 #endif

@@ -68,7 +68,7 @@ syscall_entry:
         pop     rbp
         pop     r11
         pop     rcx
-        mov     rsp, [rsp + 8]
+        mov     rsp, [rsp + SYSCALL_FRAME_RSP - SYSCALL_FRAME_RAX]
         swapgs
         o64 sysret
 

@@ -17,8 +17,6 @@ struct syscall_frame {
     uint64_t rsp;
 };
 
-_Static_assert(offsetof(struct syscall_frame, rcx) == SYSCALL_FRAME_RIP, "known to assembly");
-_Static_assert(offsetof(struct syscall_frame, rsp) == SYSCALL_FRAME_RSP, "known to assembly");
 _Static_assert(sizeof(struct syscall_frame) % 16 == 0, "so the stack is aligned when C is called");
 
 /*

@@ -10,8 +10,6 @@
 
 void syscall_entry(void);
 
-struct percpu percpu;
-
 /*
  * The selectors in STAR: SYSCALL takes CS from bits 32-47, and SS 8 above that; SYSRET takes SS
  * from bits 48-63 plus 8, and CS from the same plus 16 (Intel SDM vol. 2B, SYSCALL and SYSRET). AMD

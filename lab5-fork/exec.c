@@ -82,7 +82,6 @@ static void enter_image(void)
 {
     yield_if_due();
     percpu.frame = NULL;
-    current_process->int80 = NULL;
     user_fs_base = 0;
     const struct image *image = &current_process->image;
     enter_usermode(image->entry, image->stack_pointer, USER_CS, USER_SS);

@@ -18,30 +18,29 @@ forked_child_starts:
 
 ; Exercise 5.6 (10 points). void enter_forked_child(rdi registers): build IRETQ's frame (see
 ; usermode.asm), load every register from the struct, the one that points to it last, and leave
-; (leave.inc). The offsets: rip 0, rsp 8, rflags 16, rax 24, rbx 32, rcx 40, rdx 48, rsi 56, rdi 64,
-; rbp 72, r8 80 ... r15 136.
+; (leave.inc). The fields of the struct lie at [rdi + CHILD_RIP] and so on: fork_offsets.c.
 global enter_forked_child
 enter_forked_child:
 ; { solution 5.6
         push    qword USER_SS
-        push    qword [rdi + 8]         ; rsp
-        push    qword [rdi + 16]        ; rflags
+        push    qword [rdi + CHILD_RSP]
+        push    qword [rdi + CHILD_RFLAGS]
         push    qword USER_CS
-        push    qword [rdi + 0]         ; rip
-        mov     rax, [rdi + 24]
-        mov     rbx, [rdi + 32]
-        mov     rcx, [rdi + 40]
-        mov     rdx, [rdi + 48]
-        mov     rsi, [rdi + 56]
-        mov     rbp, [rdi + 72]
-        mov     r8, [rdi + 80]
-        mov     r9, [rdi + 88]
-        mov     r10, [rdi + 96]
-        mov     r11, [rdi + 104]
-        mov     r12, [rdi + 112]
-        mov     r13, [rdi + 120]
-        mov     r14, [rdi + 128]
-        mov     r15, [rdi + 136]
-        mov     rdi, [rdi + 64]
+        push    qword [rdi + CHILD_RIP]
+        mov     rax, [rdi + CHILD_RAX]
+        mov     rbx, [rdi + CHILD_RBX]
+        mov     rcx, [rdi + CHILD_RCX]
+        mov     rdx, [rdi + CHILD_RDX]
+        mov     rsi, [rdi + CHILD_RSI]
+        mov     rbp, [rdi + CHILD_RBP]
+        mov     r8, [rdi + CHILD_R8]
+        mov     r9, [rdi + CHILD_R9]
+        mov     r10, [rdi + CHILD_R10]
+        mov     r11, [rdi + CHILD_R11]
+        mov     r12, [rdi + CHILD_R12]
+        mov     r13, [rdi + CHILD_R13]
+        mov     r14, [rdi + CHILD_R14]
+        mov     r15, [rdi + CHILD_R15]
+        mov     rdi, [rdi + CHILD_RDI]
         LEAVE_TO_USER
 ; } solution

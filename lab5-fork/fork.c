@@ -66,12 +66,19 @@ static void capture_int80(struct fork_child_registers *r, const struct trap_fram
     };
 }
 
+/* An entry from ring 3 begins at the top of the process's kernel stack, and so does its frame. */
+static const struct trap_frame *int80_frame(void)
+{
+    return (const struct trap_frame *)percpu.kernel_rsp - 1;
+}
+
+/* Here, and nowhere else, it is asked which way a call came in: only SYSCALL's entry notes a frame. */
 void capture_registers(struct fork_child_registers *registers)
 {
     if (percpu.frame != NULL)
         capture_syscall(registers, percpu.frame);
     else
-        capture_int80(registers, current_process->int80);
+        capture_int80(registers, int80_frame());
 }
 
 /* fork.asm: where switch_stacks goes in a new child. */

@@ -39,7 +39,6 @@ struct process {
     uint64_t kernel_rsp; /* where entries from ring 3 begin: TSS.rsp0 and percpu.kernel_rsp */
     uint64_t switch_rsp; /* where switch_stacks goes on, while it is not running */
     struct syscall_frame *syscall; /* percpu.frame, while it is not running */
-    struct trap_frame *int80;      /* of its last system call by int 0x80 */
     const void *channel;           /* what a blocked one waits for */
     uint64_t wake_at;              /* and if that is time: until when, in ticks */
     struct process *next;          /* in the queue */

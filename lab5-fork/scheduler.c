@@ -189,7 +189,20 @@ static void on_tick(struct trap_frame *frame)
         turn_is_over = true;
 }
 
+static trap_handler_t serve_int80;
+
+/*
+ * A call that gave way has let interrupts in. By SYSCALL the way out closes them; by int 0x80 nobody
+ * does, and none may come any more when GS is the program's again.
+ */
+static void on_int80(struct trap_frame *frame)
+{
+    serve_int80(frame);
+    cli();
+}
+
 void sched_init(void)
 {
+    serve_int80 = trap_register(VECTOR_SYSCALL, on_int80);
     count_tick = trap_register(VECTOR_TIMER, on_tick);
 }

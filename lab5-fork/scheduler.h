@@ -46,7 +46,7 @@ void end_if_killed(void);
 void save_user_state(struct user_state *user);
 void load_user_state(const struct user_state *user);
 
-/* From now on the timer interrupts ring 3 to let others run, and wakes those that wait for time. */
+/* After int80_init. From now on the timer interrupts ring 3 to let others run, and wakes those that wait for time. */
 void sched_init(void);
 
 #endif

@@ -31,16 +31,13 @@ entry_stubs:
 %endrep
         times   VECTORS * ENTRY_STUB_SIZE - ($ - entry_stubs) int3 ; none is longer, or this fails
 
-; On the entry stack, #DB's, or still the kernel's: vector, error code, RIP, CS, RFLAGS, RSP, SS.
-CS_OFFSET equ 3 * 8
-
 ; Exercise 6.4 (25 points), first part. From ring 0 the kernel's tables are in use: isr_common. From
 ; ring 3: exchange GS, switch to the kernel's table (percpu.cr3_switch), copy the seven words to the
 ; stack of percpu.kernel_rsp, and go on in isr_from_user, with every register as it was.
 ; percpu.scratch holds one of them meanwhile.
 entry_common:
 ; { solution 6.4
-        test    byte [rsp + CS_OFFSET], 3
+        test    byte [rsp + ENTRY_CS], 3
         jz      isr_common
         swapgs
         mov     [gs:PERCPU_SCRATCH], rax
@@ -49,13 +46,7 @@ entry_common:
         mov     cr3, rax
         mov     rax, rsp
         mov     rsp, [gs:PERCPU_KERNEL_RSP]
-        push    qword [rax + 6 * 8]
-        push    qword [rax + 5 * 8]
-        push    qword [rax + 4 * 8]
-        push    qword [rax + 3 * 8]
-        push    qword [rax + 2 * 8]
-        push    qword [rax + 1 * 8]
-        push    qword [rax + 0 * 8]
+        PUSH_WORDS rax, ENTRY_WORDS
         mov     rax, [gs:PERCPU_SCRATCH]
         jmp     isr_from_user
 ; } solution
@@ -69,11 +60,7 @@ entry_leave:
         mov     [gs:PERCPU_SCRATCH], rax
         mov     rax, rsp
         mov     rsp, ENTRY_STACK_TOP
-        push    qword [rax + 4 * 8]
-        push    qword [rax + 3 * 8]
-        push    qword [rax + 2 * 8]
-        push    qword [rax + 1 * 8]
-        push    qword [rax + 0 * 8]
+        PUSH_WORDS rax, IRET_WORDS
         mov     rax, cr3
         xor     rax, [gs:PERCPU_CR3_SWITCH]
         mov     cr3, rax
@@ -142,7 +129,7 @@ entry_any_time:
 ; on to another one on a stack where the next #DB begins: so that way is entry_common's, which takes
 ; the frame to the program's kernel stack, wherever it lies.
 entry_debug:
-        test    byte [rsp + CS_OFFSET], 3
+        test    byte [rsp + ENTRY_CS], 3
         jnz     entry_common
         jmp     entry_any_time
 

@@ -1,1 +1,1 @@
-../lab5-fork/int80.c
+../lab3-usermode/int80.c

@@ -5,10 +5,10 @@
 #include "kernel_space.h"
 #include "not_written.h"
 #include "panic.h"
+#include "pcid.h"
 #include "percpu.h"
 #include "print.h"
 #include "string.h"
-#include "tlb.h"
 #include "window.h"
 #include "x86.h"
 
@@ -20,6 +20,7 @@ static pte_t way_to_entry_area; /* the last entry of every shadow */
 
 extern void (*leave_to_user)(void); /* entry.asm */
 void entry_leave(void);
+void entry_syscall(void);
 
 bool kpti_is_active(void)
 {
@@ -138,7 +139,7 @@ static error_t align_kernel_root(void)
 static void choose_cr3_switch(void)
 {
     percpu.cr3_switch = SHADOW_BIT;
-    if (tlb_use_pcids())
+    if (pcids_use())
         percpu.cr3_switch |= SHADOW_PCID | CR3_NO_FLUSH;
 }
 
@@ -163,4 +164,10 @@ void kpti_init(void)
     active = true;
     kprintf("[KPTI] Initialized: entry area at %#lx, kernel CR3=%#lx%s\n", TRAMPOLINE_VADDR,
             kernel_root.raw, percpu.cr3_switch & SHADOW_PCID ? ", PCIDs" : "");
+}
+
+void kpti_init_syscall(void)
+{
+    if (active)
+        wrmsr(MSR_LSTAR, (uint64_t)entry_syscall);
 }

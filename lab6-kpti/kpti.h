@@ -10,9 +10,12 @@
  * Build the entry area and let the processor enter the kernel there from now on, unless the command
  * line says pti=off, or pti=auto and the processor says that it does not need it. If that fails,
  * the kernel says so and runs without. Must come after all gates have been set, before
- * init_syscall.
+ * init_syscall: that needs the page of struct percpu.
  */
 void kpti_init(void);
+
+/* If active, let SYSCALL enter there, too. Must come after init_syscall. */
+void kpti_init_syscall(void);
 
 /* Are programs isolated? */
 bool kpti_is_active(void);

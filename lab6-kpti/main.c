@@ -63,6 +63,7 @@ void kmain(uint32_t boot_info)
     calls_init();
     kpti_init();
     init_syscall();
+    kpti_init_syscall();
     user_memory_init();
     memory_calls_init();
     process_calls_init();

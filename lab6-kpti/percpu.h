@@ -19,14 +19,7 @@ struct percpu {
     uint64_t cr3_switch;         /* what CR3 is XORed with on the way in and on the way out */
 };
 
-_Static_assert(offsetof(struct percpu, kernel_rsp) == PERCPU_KERNEL_RSP, "known to assembly");
-_Static_assert(offsetof(struct percpu, user_rsp) == PERCPU_USER_RSP, "known to assembly");
-_Static_assert(offsetof(struct percpu, frame) == PERCPU_FRAME, "known to assembly");
-
-_Static_assert(offsetof(struct percpu, scratch) == PERCPU_SCRATCH, "known to assembly");
-_Static_assert(offsetof(struct percpu, cr3_switch) == PERCPU_CR3_SWITCH, "known to assembly");
-
-/* It lies in the entry area: the first instructions of the kernel find it in a program's tables. */
-#define percpu (*(struct percpu *)ENTRY_PERCPU)
+/* It lies in the entry area: the linker script says so. */
+extern struct percpu percpu;
 
 #endif

@@ -56,7 +56,7 @@ bits 64
         pop     rbp
         pop     r11
         pop     rcx
-        mov     rsp, [rsp + 8]
+        mov     rsp, [rsp + SYSCALL_FRAME_RSP - SYSCALL_FRAME_RAX]
         %1
 %%no_such_call:
         mov     rax, -ENOSYS

@@ -9,13 +9,6 @@
 #include "pte.h"
 #include "types.h"
 
-/*
- * Give ring 3 a PCID of its own, SHADOW_PCID, if the processor can. Then what the kernel remembers
- * and what ring 3 remembers is kept apart, and a load of CR3 with CR3_NO_FLUSH forgets neither. CR3
- * must hold PCID 0. Says whether PCIDs are in use.
- */
-bool tlb_use_pcids(void);
-
 /* The entry of this page, in the tables in use or in their shadow, is not what it was. */
 void tlb_flush_page(vaddr_t address);
 

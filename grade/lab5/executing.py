@@ -133,7 +133,6 @@ def check_registers(family: Family) -> None:
     compare({name: getattr(regs, name) for name in wanted}, wanted, where)
     equal(regs.cr3, running(m).root, f"{where}: CR3, compared with the process's root")
     equal(variable(m, "percpu", NUMBERS["PERCPU_FRAME"]), 0, f"{where}: percpu.frame")
-    equal(running(m).get("int80"), 0, f"{where}: int80 of the process")
     seen = userstate.seen_in_ring_3(family)
     equal(seen.fpu[:5].hex(), CLEAN[:5].hex(), f"{where}: x87 control, status, tags")
     equal(seen.fpu[24:28].hex(), CLEAN[24:].hex(), f"{where}: MXCSR")

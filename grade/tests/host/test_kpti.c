@@ -24,6 +24,8 @@ void kprintf(const char *format, ...)
 /* What only kpti_init and the allocation of pairs need, which run in QEMU. */
 void entry_leave(void) {}
 
+void entry_syscall(void) {}
+
 void must(error_t error) {}
 
 const char *error_words(error_t error)
@@ -36,7 +38,7 @@ bool kpti_is_wanted(void)
     return false;
 }
 
-bool tlb_use_pcids(void)
+bool pcids_use(void)
 {
     return false;
 }

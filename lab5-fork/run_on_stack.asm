@@ -1,0 +1,1 @@
+../lab3-usermode/run_on_stack.asm
