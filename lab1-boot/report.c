@@ -43,6 +43,33 @@ const char *vector_name(uint64_t vector)
     return vector < 32 ? "reserved exception" : "interrupt";
 }
 
+/* { solution 1.7 */
+static void describe_page_fault(char *text, size_t size, uint64_t error)
+{
+    const char *access = "read", *why = "page not present";
+    if (error & PF_FETCH)
+        access = "fetch";
+    else if (error & PF_WRITE)
+        access = "write";
+    if (error & PF_RESERVED)
+        why = "reserved bit set";
+    else if (error & PF_PRESENT)
+        why = "protection violation";
+    ksnprintf(text, size, "%s %s: %s", error & PF_USER ? "user" : "kernel", access, why);
+}
+
+static void describe_selector(char *text, size_t size, uint64_t error)
+{
+    const char *table = "GDT";
+    if (error & SELECTOR_IN_IDT)
+        table = "IDT";
+    else if (error & SELECTOR_IN_LDT)
+        table = "LDT";
+    ksnprintf(text, size, "%s entry %lu%s", table, (error & 0xffff) >> 3,
+              error & SELECTOR_EXTERNAL ? ", external event" : "");
+}
+/* } solution */
+
 /*
  * Exercise 1.7 (5 points). Say the error code in words. For #PF, with the bits of SDM vol. 3A 4.7:
  *
@@ -61,23 +88,12 @@ void describe_error(char *text, size_t size, uint64_t vector, uint64_t error)
     /* { solution 1.7 */
     bool has_selector = vector == VECTOR_TS || vector == VECTOR_NP || vector == VECTOR_SS ||
                         vector == VECTOR_GP;
-    if (vector == VECTOR_PF) {
-        ksnprintf(text, size, "%s %s: %s", error & PF_USER ? "user" : "kernel",
-                  error & PF_FETCH   ? "fetch"
-                  : error & PF_WRITE ? "write"
-                                     : "read",
-                  error & PF_RESERVED  ? "reserved bit set"
-                  : error & PF_PRESENT ? "protection violation"
-                                       : "page not present");
-    } else if (has_selector && error != 0) {
-        ksnprintf(text, size, "%s entry %lu%s",
-                  error & SELECTOR_IN_IDT   ? "IDT"
-                  : error & SELECTOR_IN_LDT ? "LDT"
-                                            : "GDT",
-                  (error & 0xffff) >> 3, error & SELECTOR_EXTERNAL ? ", external event" : "");
-    } else {
+    if (vector == VECTOR_PF)
+        describe_page_fault(text, size, error);
+    else if (has_selector && error != 0)
+        describe_selector(text, size, error);
+    else
         ksnprintf(text, size, "%s", "");
-    }
     /* } solution */
 }
 

@@ -27,10 +27,11 @@ void address_space_destroy(paddr_t root)
 {
     const pte_t *ours = phys_to_virt(root), *kernel = phys_to_virt(kernel_root);
     unsigned i = pte_next(ours, 0, OWN_ENTRIES);
-    for (; i < OWN_ENTRIES; i = pte_next(ours, i + 1, OWN_ENTRIES))
-        if (pte_frame(ours[i]).raw !=
-            pte_frame(kernel[i]).raw) /* else it is shared, and not ours */
-            free_table(pte_frame(ours[i]), PTE_TOP_LEVEL - 1);
+    for (; i < OWN_ENTRIES; i = pte_next(ours, i + 1, OWN_ENTRIES)) {
+        paddr_t table = pte_frame(ours[i]);
+        if (table.raw != pte_frame(kernel[i]).raw) /* else it is shared, and not ours */
+            free_table(table, PTE_TOP_LEVEL - 1);
+    }
     address_space_free_root(root);
 }
 

@@ -7,6 +7,7 @@
 #include "process.h"
 #include "scheduler.h"
 #include "serial.h"
+#include "signals.h"
 #include "syscall.h"
 #include "user_memory.h"
 #include "user_range.h"
@@ -90,10 +91,17 @@ static int free_descriptor(int from)
     return -EMFILE;
 }
 
+/* A pipe that nobody will read from ends its writer: by default that is what SIGPIPE does. */
+static void write_to_pipe(struct pipe *pipe, const char *chunk, uint64_t size)
+{
+    if (pipe_write(pipe, chunk, size) == -EPIPE)
+        process_kill(SIGPIPE);
+}
+
 static void write_chunk(struct file *file, const char *chunk, uint64_t size)
 {
     if (file->kind == FILE_PIPE_WRITE)
-        pipe_write(file->pipe, chunk, size);
+        write_to_pipe(file->pipe, chunk, size);
     else
         put_on_console(chunk, size);
 }
@@ -151,7 +159,7 @@ static int64_t sys_writev(int fd, vaddr_t list, uint64_t count)
         give_way(); /* also if nothing was written: to look at many pieces takes long */
         return done;
     }
-    pipe_write(file->pipe, chunk, size);
+    write_to_pipe(file->pipe, chunk, size);
     give_way();
     return (int64_t)size;
 }

@@ -1,17 +1,17 @@
 /* pipe.c: pipes. A pipe is one frame: what it has to know of itself, and the buffer. */
 #include "pipe.h"
+#include "errno.h"
 #include "frames.h"
 #include "panic.h"
 #include "scheduler.h"
-#include "signals.h"
 #include "window.h"
 #include "x86.h"
 
 #define BUFFER (PAGE_SIZE - 32)
 
 struct pipe {
-    uint64_t written,
-        taken; /* bytes since the beginning; their difference is what lies in buffer */
+    uint64_t written; /* bytes since the beginning */
+    uint64_t taken;   /* of them; the difference lies in buffer */
     paddr_t frame;
     bool has_reader, has_writer;
     char buffer[BUFFER];
@@ -60,17 +60,19 @@ static uint64_t room(const struct pipe *pipe)
     return BUFFER - (pipe->written - pipe->taken);
 }
 
-void pipe_write(struct pipe *pipe, const char *data, uint64_t size)
+int64_t pipe_write(struct pipe *pipe, const char *data, uint64_t size)
 {
     cli();
     while (pipe->has_reader && room(pipe) < size)
         sleep_on(pipe);
-    if (!pipe->has_reader)
-        process_kill(SIGPIPE);
-    for (uint64_t i = 0; i < size; i++)
-        pipe->buffer[pipe->written++ % BUFFER] = data[i];
-    wakeup(pipe);
+    bool has_reader = pipe->has_reader;
+    if (has_reader) {
+        for (uint64_t i = 0; i < size; i++)
+            pipe->buffer[pipe->written++ % BUFFER] = data[i];
+        wakeup(pipe);
+    }
     sti();
+    return has_reader ? 0 : -EPIPE;
 }
 
 void pipe_put_back(struct pipe *pipe, uint64_t size)

@@ -17,8 +17,8 @@ void pipe_destroy(struct pipe *pipe);
 void pipe_close_reader(struct pipe *pipe);
 void pipe_close_writer(struct pipe *pipe);
 
-/* Write at most PIPE_BUF bytes when there is room. Without a reader SIGPIPE ends the writer. */
-void pipe_write(struct pipe *pipe, const char *data, uint64_t size);
+/* Write at most PIPE_BUF bytes when there is room for all: 0. -EPIPE, and nothing, without a reader. */
+int64_t pipe_write(struct pipe *pipe, const char *data, uint64_t size);
 
 /* Read what is there, waiting for the first byte: how much; 0 if there is none and no writer. */
 uint64_t pipe_read(struct pipe *pipe, char *data, uint64_t size);

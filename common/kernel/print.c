@@ -135,12 +135,11 @@ static bool convert(struct sink *sink, const struct spec *spec, char conversion,
     case 'x':
     case 'X': {
         uint64_t value = unsigned_argument(spec, args);
-        bool small = conversion == 'x', prefix = spec->prefix && value != 0;
-        put_number(sink, spec, value, 16,
-                   !prefix ? ""
-                   : small ? "0x"
-                           : "0X",
-                   small ? lower : upper);
+        bool small = conversion == 'x';
+        const char *prefix = small ? "0x" : "0X";
+        if (!spec->prefix || value == 0)
+            prefix = "";
+        put_number(sink, spec, value, 16, prefix, small ? lower : upper);
         return true;
     }
     case 'p':
