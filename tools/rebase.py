@@ -86,20 +86,19 @@ def renames(old: Path, new: Path) -> Iterator[tuple[str, str]]:
 
 def carry(bug: Bug, trees: Trees) -> Carried:
     """Find out what a bug is today."""
-    try:
-        put_in(bug.change, trees.bugged)
-    except BugError as error:
-        change = moved(bug, trees)  # it may have been carried over by hand
-        return Carried(bug, change, words=f"It did not fit the old commit either: {error}")
     touched: list[str] = []
     try:
+        put_in(bug.change, trees.bugged)
         problems = [merge(name, trees, touched) for name in bug.files]
         change = difference(trees.root, trees.new, touched)
         if any(problems):
             change = moved(bug, trees)
             return Carried(bug, change, words="" if change else "\n".join(filter(None, problems)))
         return Carried(bug, change, impossible=not change)
-    finally:
+    except BugError as error:
+        change = moved(bug, trees)  # it may have been carried over by hand
+        return Carried(bug, change, words=f"It did not fit the old commit either: {error}")
+    finally:  # also what fitted only in part
         trees.restore(trees.bugged, trees.old, bug.files)
         trees.restore(trees.new, trees.root, touched)
 

@@ -128,3 +128,11 @@ def test_one_that_was_carried_over_by_hand(history: History) -> None:
     found = carry(history.bug("x << 1", "x << 2", new),
                   Trees("HEAD", history.root, history.directory / "work"))
     assert "+    x = x << 2;" in found.change
+
+
+def test_what_fits_in_part_leaves_nothing_to_the_next(history: History) -> None:
+    """Of a bug that was carried over by hand, some lines may fit the old commit."""
+    trees = Trees("HEAD", history.root, history.directory / "work")
+    half = history.bug("9", "8", OLD.replace("x * 2", "x << 9"))
+    assert not carry(half, trees).change
+    assert "z > 8" not in carry(history.bug("return 3", "return 4"), trees).change
