@@ -1,5 +1,6 @@
 /* monitor.c: the kernel's own small command line: run programs, look at memory. */
 #include "monitor.h"
+#include "command_line.h"
 #include "frames.h"
 #include "kernel_space.h"
 #include "paging.h"
@@ -10,7 +11,7 @@
 #include "uart.h"
 #include "x86.h"
 
-#define LINE_LIMIT 128
+#define TYPED_LIMIT 128
 #define BACKSPACE '\b'
 #define DELETE 0x7f
 #define END_OF_INPUT 4 /* what Ctrl-D sends */
@@ -26,7 +27,7 @@ static char read_character(void)
  * Read a line, with what is typed shown, and backspace; false at the end of the input. Nothing of a
  * line that is too long counts: half a command is another command.
  */
-static bool read_line(char line[LINE_LIMIT])
+static bool read_line(char line[TYPED_LIMIT])
 {
     size_t length = 0;
     for (;;) {
@@ -41,14 +42,14 @@ static bool read_line(char line[LINE_LIMIT])
             length--;
             kprintf("\b \b");
         } else if (c >= ' ' && c < DELETE) {
-            if (length < LINE_LIMIT - 1)
+            if (length < TYPED_LIMIT - 1)
                 line[length] = c;
             length++;
             serial_putc(c);
         }
     }
-    line[length < LINE_LIMIT ? length : 0] = '\0';
-    kprintf(length < LINE_LIMIT ? "\n" : "\nthis line is too long\n");
+    line[length < TYPED_LIMIT ? length : 0] = '\0';
+    kprintf(length < TYPED_LIMIT ? "\n" : "\nthis line is too long\n");
     return true;
 }
 
@@ -87,22 +88,18 @@ static void list_programs(void)
         kprintf("  %-24s %6lu bytes\n", program.line, program.size);
 }
 
-/* Run the program whose first word is `name`'s, with `name` as its command line. */
-static void run(const char *name)
+/* Run the program that the line's first word names, with the line as its own. */
+static void run(const char *line)
 {
     struct program program;
-    size_t length = 0;
-    while (name[length] != ' ' && name[length] != '\0')
-        length++;
-    for (size_t i = 0; programs_get(i, &program); i++) {
-        const char *end = program.line + length;
-        if (strncmp(program.line, name, length) == 0 && (*end == ' ' || *end == '\0')) {
-            program.line = name;
-            programs_run_one(&program);
-            return;
-        }
+    struct command_line words;
+    command_line_split(&words, line);
+    if (programs_find(words.argv[0], &program)) {
+        program.line = line;
+        programs_run_one(&program);
+    } else {
+        kprintf("there is no program %s; `programs` lists them\n", line);
     }
-    kprintf("there is no program %s; `programs` lists them\n", name);
 }
 
 /* How an address of the kernel's own space is mapped. */
@@ -131,7 +128,7 @@ static void show_registers(void)
 
 void monitor(void)
 {
-    static char line[LINE_LIMIT];
+    static char line[TYPED_LIMIT];
     const char *rest;
     kprintf("Rung's monitor. `help` lists its commands.\n");
     for (;;) {

@@ -1,44 +1,8 @@
-/* programs.c: the programs that there are, and running them one after the other. */
+/* programs.c: programs, one after the other. */
 #include "programs.h"
-#include "bootinfo.h"
-#include "calls.h"
 #include "command_line.h"
 #include "print.h"
 #include "process.h"
-#include "string.h"
-#include "window.h"
-
-#define BASELINE_BYTES 49
-
-/* embedded.asm: a list that ends with a name of NULL. */
-struct embedded {
-    const char *name;
-    const char *start;
-    const char *end;
-};
-extern const struct embedded embedded_baseline, embedded_programs[];
-
-static struct program from_embedded(const struct embedded *e)
-{
-    return (struct program){e->start, (uint64_t)(e->end - e->start), e->name};
-}
-
-bool programs_get(size_t index, struct program *program)
-{
-    struct boot_module module;
-    if (bootinfo_module(index, &module)) {
-        *program = (struct program){phys_to_virt(paddr(module.start)), module.end - module.start,
-                                    module.command_line};
-        return true;
-    }
-    if (bootinfo_module(0, &module)) /* modules, but not so many */
-        return false;
-    for (size_t i = 0; i <= index; i++)
-        if (embedded_programs[i].name == NULL)
-            return false;
-    *program = from_embedded(&embedded_programs[index]);
-    return true;
-}
 
 static void print_end(const struct process *process, int status)
 {
@@ -69,20 +33,14 @@ int programs_run_one(const struct program *program)
     return status;
 }
 
-bool programs_baseline(void)
-{
-    kprintf("=== CRITICAL BASELINE TEST: Direct Hello World Execution ===\n");
-    struct program baseline = from_embedded(&embedded_baseline);
-    uint64_t written = console_bytes_written();
-    int status = programs_run_one(&baseline);
-    written = console_bytes_written() - written;
-    kprintf("BASELINE: status %#x, %lu bytes written\n", (unsigned)status, written);
-    return status == 0 && written == BASELINE_BYTES;
-}
-
+/* All modules; without any, all programs of the kernel image. */
 void programs_run(void)
 {
     struct program program;
-    for (size_t i = 0; programs_get(i, &program); i++)
+    size_t modules = programs_brought();
+    for (size_t i = 0; modules == 0 || i < modules; i++) {
+        if (!programs_get(i, &program))
+            return;
         programs_run_one(&program);
+    }
 }

@@ -2,17 +2,7 @@
 #ifndef PROGRAMS_H
 #define PROGRAMS_H
 
-#include "types.h"
-
-/* A program file in memory, and the line that names it and its arguments. */
-struct program {
-    const void *file;
-    uint64_t size;
-    const char *line;
-};
-
-/* Program `index` of the boot loader's modules or, without any, of those in the kernel image. */
-bool programs_get(size_t index, struct program *program);
+#include "program_files.h"
 
 /*
  * The direct-execution test: run the program `hello`, which makes its system calls by int 0x80,
@@ -20,10 +10,13 @@ bool programs_get(size_t index, struct program *program);
  */
 bool programs_baseline(void);
 
-/* Run one program to its end; its status as process_run has it, or -1 if it cannot be started. */
+/*
+ * Run one program, with the words of its line, to its end and that of all that it forked; its status
+ * as process_run has it, or -1 if it cannot be started.
+ */
 int programs_run_one(const struct program *program);
 
-/* Run all modules, one after the other; without any, the programs of the kernel image. */
+/* Run what the boot loader brought, or else programs of the kernel image: programs.c says which. */
 void programs_run(void);
 
 #endif

@@ -1,1 +1,1 @@
-../lab5-fork/programs.h
+../lab4-syscall/programs.h

@@ -1,0 +1,1 @@
+../lab4-syscall/program_files.h
