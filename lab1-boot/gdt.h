@@ -15,7 +15,7 @@ struct tss {
     uint16_t io_map_base;
 } __attribute__((packed));
 
-_Static_assert(offsetof(struct tss, rsp) == 4, "the processor finds RSP0 at 4");
+_Static_assert(offsetof(struct tss, rsp) == TSS_RSP0, "the processor finds RSP0 there");
 _Static_assert(offsetof(struct tss, ist) == 36, "the processor finds IST1 at 36");
 _Static_assert(sizeof(struct tss) == 104, "no I/O permission map follows");
 

@@ -17,6 +17,9 @@ struct percpu {
     struct syscall_frame *frame; /* of the system call by SYSCALL that is being served, or NULL */
 };
 
+_Static_assert(offsetof(struct percpu, kernel_rsp) == PERCPU_KERNEL_RSP, "as layout.h has it");
+_Static_assert(offsetof(struct percpu, frame) == PERCPU_FRAME, "as layout.h has it");
+
 extern struct percpu percpu;
 
 #endif

