@@ -228,8 +228,8 @@ def test_ticks(lab: Lab) -> None:
 
 @check("T3.15", title="write sends a program's bytes as they are, and says how many", points=6,
        exercise="3.7", debug_at="sys_write",
-       hint="sys_write in calls.c: copy a chunk, send it, go on behind it, until count is reached. "
-            "Zero bytes are bytes, too.")
+       hint="sys_write in console_calls.c: copy a chunk, send it, go on behind it, until count is "
+            "reached. Zero bytes are bytes, too.")
 def test_write(lab: Lab) -> None:
     """The 49 bytes of `hello`; every length around the chunk; the way out."""
     with lab.boot(probe=True) as m:

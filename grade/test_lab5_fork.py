@@ -232,7 +232,7 @@ def test_inherit(lab: Lab) -> None:
 
 @check("T5.10", title="wait4 tells which child has ended and how, once, and gives it back",
        points=8, exercise="5.4", debug_at="sys_wait4",
-       hint="find_child and wait_for_child in family_calls.c: a place that is in use, whose parent "
+       hint="find_child and wait_for_child in fork_calls.c: a place that is in use, whose parent "
             "is current_process, and whose number was asked for; the number and the status must be "
             "read before process_free")
 def test_reap(lab: Lab) -> None:

@@ -1,7 +1,7 @@
 /* main.c: what the kernel of lab 3 does, in order. */
 #include "boot_files.h"
 #include "bootinfo.h"
-#include "calls.h"
+#include "console_calls.h"
 #include "cpu.h"
 #include "frames.h"
 #include "gdt.h"
@@ -43,7 +43,7 @@ void kmain(uint32_t boot_info)
     must(kernel_stacks_init());
     user_faults_init();
     int80_init();
-    calls_init();
+    console_calls_init();
     timer_init();
     sti();
 

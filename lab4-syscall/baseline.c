@@ -1,5 +1,5 @@
 /* baseline.c: the direct-execution test. */
-#include "calls.h"
+#include "console_calls.h"
 #include "print.h"
 #include "program_files.h"
 #include "programs.h"

@@ -10,9 +10,11 @@
 #include "lab3.h"
 
 #include "boot_return.h"   /* enter_usermode_returnable(*), boot_return_to_kernel(*), records */
-#include "more_calls.h"    /* memory_calls_init(*), process_calls_init(*) */
+#include "memory_calls.h"  /* memory_calls_init(*) */
 #include "percpu.h"        /* percpu */
 #include "process.h"       /* process_create, process_run, process_exit(*), process_kill(*) */
+#include "process_calls.h" /* process_calls_init(*) */
+#include "program_files.h" /* programs_get, programs_find */
 #include "programs.h"      /* programs_baseline(*), programs_run(*), programs_run_one */
 #include "syscall_entry.h" /* init_syscall(*), syscall_entry(*), get_saved_user_rsp, ... */
 #include "user_memory.h"   /* copy_from_user, copy_to_user */

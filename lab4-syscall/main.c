@@ -1,7 +1,7 @@
 /* main.c: what the kernel of lab 4 does, in order. */
 #include "boot_files.h"
 #include "bootinfo.h"
-#include "calls.h"
+#include "console_calls.h"
 #include "cpu.h"
 #include "debug.h"
 #include "frames.h"
@@ -12,10 +12,11 @@
 #include "kernel_space.h"
 #include "kernel_stack.h"
 #include "lab4.h"
+#include "memory_calls.h"
 #include "monitor.h"
-#include "more_calls.h"
 #include "panic.h"
 #include "print.h"
+#include "process_calls.h"
 #include "programs.h"
 #include "report.h"
 #include "serial.h"
@@ -53,7 +54,7 @@ void kmain(uint32_t boot_info)
     user_faults_init();
     debug_init();
     int80_init();
-    calls_init();
+    console_calls_init();
     init_syscall();
     user_memory_init();
     memory_calls_init();

@@ -1,6 +1,6 @@
 /* memory_calls.c: brk, which moves the end of a program's heap. */
+#include "memory_calls.h"
 #include "address_space.h"
-#include "more_calls.h"
 #include "paging.h"
 #include "process.h"
 #include "syscall.h"

@@ -1,6 +1,6 @@
 /* process_calls.c: small system calls, each as Linux has it. */
+#include "process_calls.h"
 #include "errno.h"
-#include "more_calls.h"
 #include "not_written.h"
 #include "process.h"
 #include "syscall.h"

@@ -3,7 +3,7 @@
 #define COW_H
 
 #include "error.h"
-#include "user_half.h"
+#include "user_tables.h"
 
 /*
  * Make a copy of the user half of `parent`, which has nothing in the gap, in `child`, whose user half

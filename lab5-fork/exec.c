@@ -1,6 +1,6 @@
 /* exec.c: execve, a new program in an old process. */
+#include "exec.h"
 #include "errno.h"
-#include "family_calls.h"
 #include "frames.h"
 #include "image_gap.h"
 #include "not_written.h"

@@ -1,6 +1,6 @@
 /* files.c: open files, and the system calls on them. */
 #include "files.h"
-#include "calls.h"
+#include "console_calls.h"
 #include "console_input.h"
 #include "errno.h"
 #include "pipe.h"

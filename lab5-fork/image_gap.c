@@ -9,6 +9,6 @@ struct gap image_gap(const struct image *image)
 
 void image_destroy(const struct image *image)
 {
-    user_half_free(image->root, image_gap(image));
+    user_tables_free(image->root, image_gap(image));
     address_space_free_root(image->root);
 }

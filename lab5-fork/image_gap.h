@@ -3,7 +3,7 @@
 #define IMAGE_GAP_H
 
 #include "image.h"
-#include "user_half.h"
+#include "user_tables.h"
 
 /* Where it has no memory: between the heap and the lowest page that the stack may grow to. */
 struct gap image_gap(const struct image *image);

@@ -1,12 +1,13 @@
 /* main.c: what the kernel of lab 5 does, in order. */
 #include "boot_files.h"
 #include "bootinfo.h"
-#include "calls.h"
+#include "console_calls.h"
 #include "cow.h"
 #include "cpu.h"
 #include "debug.h"
-#include "family_calls.h"
+#include "exec.h"
 #include "files.h"
+#include "fork_calls.h"
 #include "frames.h"
 #include "gdt.h"
 #include "idt.h"
@@ -15,10 +16,11 @@
 #include "kernel_space.h"
 #include "kernel_stack.h"
 #include "lab5.h"
-#include "more_calls.h"
+#include "memory_calls.h"
 #include "panic.h"
 #include "print.h"
 #include "process.h"
+#include "process_calls.h"
 #include "programs.h"
 #include "report.h"
 #include "scheduler.h"
@@ -57,7 +59,7 @@ void kmain(uint32_t boot_info)
     user_faults_init();
     debug_init();
     int80_init();
-    calls_init();
+    console_calls_init();
     init_syscall();
     user_memory_init();
     memory_calls_init();
@@ -66,7 +68,7 @@ void kmain(uint32_t boot_info)
     must(user_frames_init());
     cow_init();
     file_calls_init();
-    family_calls_init();
+    fork_calls_init();
     exec_call_init();
     timer_init();
     sched_init();

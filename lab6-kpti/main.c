@@ -1,12 +1,13 @@
 /* main.c: what the kernel of lab 6 does, in order. */
 #include "boot_files.h"
 #include "bootinfo.h"
-#include "calls.h"
+#include "console_calls.h"
 #include "cow.h"
 #include "cpu.h"
 #include "debug.h"
-#include "family_calls.h"
+#include "exec.h"
 #include "files.h"
+#include "fork_calls.h"
 #include "frames.h"
 #include "gdt.h"
 #include "idt.h"
@@ -16,11 +17,12 @@
 #include "kernel_stack.h"
 #include "kpti.h"
 #include "lab6.h"
-#include "more_calls.h"
+#include "memory_calls.h"
 #include "nmi.h"
 #include "panic.h"
 #include "print.h"
 #include "process.h"
+#include "process_calls.h"
 #include "programs.h"
 #include "report.h"
 #include "scheduler.h"
@@ -60,7 +62,7 @@ void kmain(uint32_t boot_info)
     debug_init();
     nmi_init();
     int80_init();
-    calls_init();
+    console_calls_init();
     kpti_init();
     init_syscall();
     kpti_init_syscall();
@@ -71,7 +73,7 @@ void kmain(uint32_t boot_info)
     must(user_frames_init());
     cow_init();
     file_calls_init();
-    family_calls_init();
+    fork_calls_init();
     exec_call_init();
     timer_init();
     sched_init();

@@ -120,7 +120,7 @@ def never_in_use(family: Family) -> None:
         regs = family.m.regs
         expect(regs.cr3 != regs.rdi, "the address space that CR3 holds is being destroyed",
                "first CR3 gets the new one", "its tables may be somebody else's soon")
-    for destroyer in ("user_half_free", "address_space_destroy", "address_space_free_root"):
+    for destroyer in ("user_tables_free", "address_space_destroy", "address_space_free_root"):
         family.m.on(destroyer, look)
 
 

@@ -1,12 +1,12 @@
 /*
- * user_half.h: the tables of a program, and where in them to look.
+ * user_tables.h: the tables of a program, and where in them to look.
  *
  * A program's memory begins with its segments and its heap and ends with its stack. Nearly all of
  * the 128 TiB lies between, and nothing is mapped there. Who copies or frees a program goes through
  * its tables, and a table has 512 entries: it pays not to look at those that stand for the gap.
  */
-#ifndef USER_HALF_H
-#define USER_HALF_H
+#ifndef USER_TABLES_H
+#define USER_TABLES_H
 
 #include "pte.h"
 
@@ -38,6 +38,6 @@ unsigned table_next(const struct table *table, unsigned i);
  * Give back every frame that the user half maps, and all tables of it but the root, which is empty
  * then (but not lab 6's shadow of it). It must not be the address space in use.
  */
-void user_half_free(paddr_t root, struct gap gap);
+void user_tables_free(paddr_t root, struct gap gap);
 
 #endif

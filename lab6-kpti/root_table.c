@@ -1,4 +1,4 @@
-/* root.c: the root of a program's page tables, and the other root that ring 3 gets to see. */
+/* root_table.c: the root of a program's page tables, and the other root that ring 3 gets to see. */
 #include "address_space.h"
 #include "kernel_half.h"
 #include "kpti.h"

@@ -1,6 +1,6 @@
-/* calls.h: the system calls of lab 3. */
-#ifndef CALLS_H
-#define CALLS_H
+/* console_calls.h: the system calls of lab 3. */
+#ifndef CONSOLE_CALLS_H
+#define CONSOLE_CALLS_H
 
 #include "types.h"
 
@@ -11,6 +11,6 @@ uint64_t console_bytes_written(void);
 void put_on_console(const char *text, uint64_t size);
 
 /* Register write and exit. */
-void calls_init(void);
+void console_calls_init(void);
 
 #endif

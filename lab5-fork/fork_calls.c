@@ -1,5 +1,5 @@
-/* family_calls.c: parents, children, and patience. */
-#include "family_calls.h"
+/* fork_calls.c: parents, children, and patience. */
+#include "fork_calls.h"
 #include "errno.h"
 #include "fork.h"
 #include "not_written.h"
@@ -156,7 +156,7 @@ static int64_t sys_brk(vaddr_t wanted)
     return end;
 }
 
-void family_calls_init(void)
+void fork_calls_init(void)
 {
     move_break = syscall_lookup(SYS_brk);
     syscall_register(SYS_brk, SYSCALL(sys_brk));

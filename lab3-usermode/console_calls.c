@@ -1,5 +1,5 @@
-/* calls.c: write and exit, as Linux has them. The console is the only file, and always open. */
-#include "calls.h"
+/* console_calls.c: write and exit, as Linux has them. The console is the only file, and always open. */
+#include "console_calls.h"
 #include "errno.h"
 #include "not_written.h"
 #include "process.h"
@@ -60,7 +60,7 @@ static int64_t sys_exit(int status)
     process_exit(status & 0xff);
 }
 
-void calls_init(void)
+void console_calls_init(void)
 {
     syscall_register(SYS_write, SYSCALL(sys_write));
     syscall_register(SYS_exit, SYSCALL(sys_exit));

@@ -1,7 +1,7 @@
-/* test_user_half.c: the entries that are found, beside all entries that there are. */
+/* test_user_tables.c: the entries that are found, beside all entries that there are. */
 #include "host.h"
 
-#include "user_half.c"
+#include "user_tables.c"
 
 static pte_t tables[4][PTE_ENTRIES] __attribute__((aligned(4096)));
 static pte_t *const memory = tables[0]; /* one table will do for those that only look */
@@ -104,7 +104,7 @@ static void frees_each_once(void)
     tables[2][0] = 3 * PAGE_SIZE | PTE_PRESENT;
     for (unsigned i = 0; i < 7; i++)
         tables[3][i * 73] = (100 + i) * PAGE_SIZE | PTE_PRESENT;
-    user_half_free(paddr(0), (struct gap){0, 0});
+    user_tables_free(paddr(0), (struct gap){0, 0});
     expect_equal(pages_freed, 7);
     expect_equal(tables_freed, 3);
     for (unsigned i = 0; i < PTE_ENTRIES; i++)

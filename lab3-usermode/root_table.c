@@ -1,4 +1,4 @@
-/* root.c: the root of a program's page tables: the level-4 table. */
+/* root_table.c: the root of a program's page tables: the level-4 table. */
 #include "address_space.h"
 #include "frames.h"
 #include "kernel_half.h"

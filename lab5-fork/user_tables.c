@@ -1,5 +1,5 @@
-/* user_half.c: the tables of a program, without what is known to be empty. */
-#include "user_half.h"
+/* user_tables.c: the tables of a program, without what is known to be empty. */
+#include "user_tables.h"
 #include "frames.h"
 #include "panic.h"
 #include "user_frames.h"
@@ -72,7 +72,7 @@ static void free_below(const struct table *table)
     }
 }
 
-void user_half_free(paddr_t root, struct gap gap)
+void user_tables_free(paddr_t root, struct gap gap)
 {
     struct table table = table_at_root(root, gap);
     free_below(&table);

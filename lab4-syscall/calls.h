@@ -1,1 +1,0 @@
-../lab3-usermode/calls.h

@@ -1,0 +1,1 @@
+../lab4-syscall/memory_calls.h

@@ -1,1 +1,0 @@
-../lab4-syscall/more_calls.h

@@ -1,0 +1,1 @@
+../lab3-usermode/console_calls.c

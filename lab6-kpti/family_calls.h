@@ -1,1 +1,0 @@
-../lab5-fork/family_calls.h

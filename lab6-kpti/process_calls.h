@@ -1,0 +1,1 @@
+../lab4-syscall/process_calls.h

@@ -1,1 +1,0 @@
-../lab5-fork/user_half.h
