@@ -9,6 +9,7 @@ static pte_t *const table = pair[0], *const shadow = pair[1];
 static unsigned messages;
 
 paddr_t kernel_root;
+struct percpu percpu;
 void (*leave_to_user)(void);
 
 void *phys_to_virt(paddr_t address)
