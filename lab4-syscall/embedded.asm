@@ -1,17 +1,7 @@
 ; embedded.asm: the programs that the kernel brings along, as files: common/user/programs/*.c.
-section .rodata progbits alloc noexec nowrite align=16
+%include "embedded.inc"
 
-; A struct embedded (programs.c): name, start, end.
-%macro PROGRAM 2
-        dq      %%name, %%start, %%end
-[section .rodata.programs progbits alloc noexec nowrite align=16]
-        align   16
-%%start:
-        incbin  %2
-%%end:
-%%name: db      %1, 0
-__SECT__
-%endmacro
+section .rodata progbits alloc noexec nowrite align=16
 
 global embedded_baseline, embedded_programs
 embedded_baseline:
