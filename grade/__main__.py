@@ -15,9 +15,8 @@ import warnings
 from collections.abc import Sequence
 from importlib import metadata
 
-from grade.errors import BadSubmission, CannotGrade, host_fault, printable
+from grade.errors import CANNOT, INTERRUPTED, BadSubmission, CannotGrade, host_fault, printable
 
-CANNOT, INTERRUPTED = 2, 130
 LIBRARIES = ("pytest", "pyelftools", "rich")
 
 

@@ -15,7 +15,7 @@ from grade import toolchain
 from grade.build import ROOT
 from grade.catalog import lab_name, load, named_checks
 from grade.check import Check
-from grade.errors import CannotGrade, MissingTool, printable
+from grade.errors import CANNOT, CannotGrade, MissingTool, printable
 from grade.lab import Lab
 from grade.machine.machine import DEBUG_AT, HandOver
 from grade.options import Options
@@ -23,7 +23,6 @@ from grade.report import Report
 from grade.run import ready_lab, run_check
 
 COMMANDS = ROOT / "common" / "gdb" / "rung.py"
-CANNOT = 2
 
 
 def debug(options: Options, console: Console) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 from collections.abc import Sequence
 
+CANNOT, INTERRUPTED = 2, 130  # exit statuses, beside 0 and 1, which are answers
+
 # What a machine answers that has run out of something, or keeps something from us.
 HOST_ERRORS = frozenset((
     errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE,

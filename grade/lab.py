@@ -11,7 +11,6 @@ from grade.build import Built
 from grade.check import Check
 from grade.machine import machine
 from grade.machine.elf import BadElf
-from grade.machine.layout import shared_numbers
 from grade.machine.machine import Machine, load_symbols
 from grade.machine.symbols import Symbols
 from grade.outcome import Failure, Outcome
@@ -47,11 +46,6 @@ class Lab:
     def symbols(self) -> Symbols:
         """The names and lines of the kernel without the probe."""
         return load_symbols(self.kernel)
-
-    @property
-    def constants(self) -> dict[str, int]:
-        """The numbers that kernel and grader share, by name: common/include/layout.h."""
-        return shared_numbers()
 
     def boot(self, *, probe: bool = False, **options: Any) -> Machine:
         """A machine that has this kernel in memory and is about to enter it; a context manager.

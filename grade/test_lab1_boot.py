@@ -15,20 +15,19 @@ from grade.check import check, equal, expect
 from grade.lab import Lab
 from grade.lab1 import pages, segments
 from grade.lab1.boot_info import ENTRY_SIZES, Information, random_information
-from grade.lab1.uart import (CLEAR_BOTH, FIFO_ENABLE, LOOPBACK, MOST_STEPS, NoUart, Uart,
-                             call_with)
-from grade.machine import Call, Interrupt, Machine, MemoryArea
+from grade.lab1.uart import CLEAR_BOTH, FIFO_ENABLE, LOOPBACK, MOST_STEPS, NoUart, Uart, call_with
+from grade.machine import Call, Interrupt, Machine, MemoryArea, layout
 from grade.machine.disc import make_disc
+from grade.machine.layout import (CR4_PAE, PAGE, VECTOR_BP, VECTOR_DB, VECTOR_DE, VECTOR_DF,
+                                  VECTOR_GP, VECTOR_NMI, VECTOR_NP, VECTOR_PF, VECTOR_UD)
 from grade.machine.multiboot2 import Module, memory_map
 from grade.machine.paging import NO_EXECUTE, WRITABLE
 from grade.machine.session import Ending
-from grade.machine.state import (DF, FIXED, FRAME_SIZE, ID, IF, RESTORED, State, TF,
-                                 WITH_ERROR_CODE, come_back_changed, compare, random_flags,
-                                 random_registers, read_frame, values)
+from grade.machine.state import (DF, FIXED, ID, IF, IST, OWN_STACK, RESTORED, TF, WITH_ERROR_CODE,
+                                 State, come_back_changed, compare, frame_size, ist_top,
+                                 random_flags, random_registers, read_frame, values)
 from grade.outcome import Failure, Outcome
 
-PAGE = 0x1000
-DE, DB, NMI, BP, UD, DOUBLE_FAULT, NP, GP, PAGE_FAULT, MC = 0, 1, 2, 3, 6, 8, 11, 13, 14, 18
 SELECTOR_ERRORS = {10: "#TS", 11: "#NP", 12: "#SS", 13: "#GP"}
 
 # CR0 and EFER as enter_long_mode must leave them (SDM vol. 3A 2.5, 2.2.1).
@@ -37,7 +36,6 @@ CONTROL_BITS = (
     ("efer", 8, "LME (long mode enable)"), ("efer", 10, "LMA (long mode active)"),
     ("efer", 11, "NXE (no-execute enable)"))
 
-PAE = 1 << 5
 LEFT_IN_CR4 = (2, 3, 4, 6, 7, 9, 10)  # TSD DE PSE MCE PGE OSFXSR OSXMMEXCPT: firmware may set them
 
 # mov al, 0x99; out 0xf4, al: leaves QEMU at once if the processor comes here
@@ -49,7 +47,7 @@ LEAVE = bytes.fromhex("b099e6f4")
 def physical(lab: Lab, machine: Machine, name: str) -> int:
     """Where a symbol of the image is in physical memory."""
     address = machine.sym(name)
-    base = lab.constants["KERNEL_BASE"]
+    base = layout.KERNEL_BASE
     return address - base if address >= base else address
 
 
@@ -70,8 +68,8 @@ def first_difference(a: bytes, b: bytes) -> int:
 
 def named(lab: Lab, machine: Machine, pa: int) -> str:
     """A physical address, and what of the kernel lies there."""
-    va = pa + lab.constants["KERNEL_BASE"]
-    name = machine.symbols.object(va) if pa >= lab.constants["KERNEL_PHYSICAL"] else ""
+    va = pa + layout.KERNEL_BASE
+    name = machine.symbols.object(va) if pa >= layout.KERNEL_PHYSICAL else ""
     return f"physical {pa:#x}" + (f" (in {name})" if name else "")
 
 
@@ -93,7 +91,7 @@ def test_bss(lab: Lab) -> None:
         machine.run_to("enter_long_mode")
         after = machine.phys.read(0, machine.phys.size)
         stack = physical(lab, machine, "boot_stack")
-        own = stack + lab.constants["STACK_GUARD_SIZE"] + lab.constants["STACK_SIZE"]
+        own = stack + layout.STACK_GUARD_SIZE + layout.STACK_SIZE
         unchanged(lab, machine, before, after, sorted([(low, high), (stack, own)]))
 
 
@@ -118,7 +116,7 @@ def unchanged(lab: Lab, machine: Machine, before: bytes, after: bytes,
 def test_image_tables(lab: Lab) -> None:
     with lab.boot() as machine:
         machine.run_to("enter_long_mode")
-        base, here = lab.constants["KERNEL_BASE"], lab.constants["WINDOW_BASE"] >> 39 & 511
+        base, here = layout.KERNEL_BASE, layout.WINDOW_BASE >> 39 & 511
         l4 = physical(lab, machine, "boot_l4")
         found = machine.mappings(l4, 0, here - 1) + machine.mappings(l4, here + 1, 511)
         pages.compare(pages.seen(found), pages.image(machine, base), machine)
@@ -131,7 +129,7 @@ def test_image_tables(lab: Lab) -> None:
 def test_window_tables(lab: Lab) -> None:
     with lab.boot() as machine:
         machine.run_to("enter_long_mode")
-        base, size = lab.constants["WINDOW_BASE"], lab.constants["BOOT_WINDOW_SIZE"]
+        base, size = layout.WINDOW_BASE, layout.BOOT_WINDOW_SIZE
         slot = base >> 39 & 511
         found = machine.mappings(physical(lab, machine, "boot_l4"), slot, slot)
         pages.compare(pages.seen(found), pages.window(base, size), machine)
@@ -169,16 +167,16 @@ def control_registers(lab: Lab, machine: Machine) -> None:
         expect(getattr(regs, register) >> bit & 1,
                f"{register.upper()} is {getattr(regs, register):#x}: bit {bit}, {name}, is 0",
                f"{name} is 1 in {register.upper()}")
-    equal(regs.cr4, PAE, "CR4, where firmware had left other bits,")
+    equal(regs.cr4, CR4_PAE, "CR4, where firmware had left other bits,")
     equal(regs.cr3 & ~0xFFF, physical(lab, machine, "boot_l4"), "the address in CR3")
-    equal(regs.cs, lab.constants["SELECTOR_KERNEL_CODE"], "CS")
+    equal(regs.cs, layout.SELECTOR_KERNEL_CODE, "CS")
 
 
 def handed_over(lab: Lab, machine: Machine) -> None:
     """What C relies on at its first instruction (psABI 3.2.2)."""
     regs = machine.regs
-    low = machine.sym("boot_stack") + lab.constants["STACK_GUARD_SIZE"]
-    high = low + lab.constants["STACK_SIZE"]
+    low = machine.sym("boot_stack") + layout.STACK_GUARD_SIZE
+    high = low + layout.STACK_SIZE
     expect(low < regs.rsp < high, f"RSP is {regs.rsp:#x} at kmain",
            f"an address inside boot_stack, {low:#x}..{high:#x}")
     equal(regs.rsp % 16, 8, "RSP modulo 16 at a function's first instruction")
@@ -196,7 +194,7 @@ def protection(lab: Lab) -> None:
         address = machine.sym("rodata_start")
         change_leaf(machine, address, clear=WRITABLE)
         fault = fault_at_kmain(machine, b"\xc6\x00\x5a" + LEAVE, rax=address)  # movb $0x5a, (%rax)
-        expect(fault and (fault.vector, fault.error, fault.cr2) == (PAGE_FAULT, 3, address),
+        expect(fault and (fault.vector, fault.error, fault.cr2) == (VECTOR_PF, 3, address),
                f"the kernel wrote to its constants at {address:#x}: {told(fault)}",
                "a page fault with error code 3: a write that the page forbids",
                "which bit of CR0 makes the kernel obey read-only pages? SDM vol. 3A 4.6.1")
@@ -206,7 +204,7 @@ def protection(lab: Lab) -> None:
         change_leaf(machine, address, add=NO_EXECUTE)
         machine.write(address, LEAVE)
         fault = fault_at_kmain(machine, b"", rip=address)
-        expect(fault and (fault.vector, fault.error, fault.cr2) == (PAGE_FAULT, 0x11, address),
+        expect(fault and (fault.vector, fault.error, fault.cr2) == (VECTOR_PF, 0x11, address),
                f"the kernel jumped into its data at {address:#x}: {told(fault)}",
                "a page fault with error code 0x11: a fetch that the page forbids",
                "which bit of EFER makes bit 63 of an entry mean no-execute? SDM vol. 3A 4.6.1")
@@ -249,7 +247,7 @@ def test_serial_programming(lab: Lab) -> None:
     with lab.boot() as machine:
         come_to(machine, "gdt_init")
         uart = Uart()
-        found = call_with(machine, uart, "serial_init", lab.constants["COM1"])
+        found = call_with(machine, uart, "serial_init", layout.COM1)
         programmed(uart)
         found = returned(found)
         expect(found == 1, f"serial_init returned {found} for a UART that works",
@@ -295,7 +293,7 @@ def returned(result: int | None) -> int:
 def test_serial_probe(lab: Lab) -> None:
     with lab.boot() as machine:
         come_to(machine, "gdt_init")
-        base, flips = lab.constants["COM1"], 1 << lab.rng.randrange(8)
+        base, flips = layout.COM1, 1 << lab.rng.randrange(8)
         broken = Uart(wire=lambda byte: byte ^ flips)
         for uart, words in ((NoUart(), "no UART at all (every port reads as 0xff)"),
                             (broken, f"a UART that garbles bytes (bit mask {flips:#x} flipped)")):
@@ -322,7 +320,7 @@ def same(seen: segments.Fields, expected: segments.Fields, what: str, hint: str 
 def test_gdt(lab: Lab) -> None:
     with lab.boot() as machine:
         come_to(machine, "idt_init")
-        numbers = lab.constants
+        numbers = layout.numbers()
         table = machine.system.gdtr
         equal(table.base, machine.sym("gdt"), "the base in GDTR")
         equal(table.limit, 8 * numbers["GDT_ENTRIES"] - 1, "the limit in GDTR")
@@ -343,7 +341,7 @@ def test_gdt(lab: Lab) -> None:
 
 def segment_registers(lab: Lab, machine: Machine) -> None:
     """All were loaded from the new table."""
-    code, data = (lab.constants[f"SELECTOR_KERNEL_{name}"] for name in ("CODE", "DATA"))
+    code, data = (layout.numbers()[f"SELECTOR_KERNEL_{name}"] for name in ("CODE", "DATA"))
     for name, wanted in (("cs", code), ("ss", data), ("ds", data), ("es", data),
                          ("fs", 0), ("gs", 0)):
         equal(getattr(machine.regs, name), wanted, name.upper())
@@ -351,7 +349,7 @@ def segment_registers(lab: Lab, machine: Machine) -> None:
 
 def any_tss(lab: Lab, machine: Machine) -> None:
     """tss_descriptor has to take any address apart, not only that of this kernel's TSS."""
-    room = machine.sym("boot_stack") + lab.constants["STACK_GUARD_SIZE"]
+    room = machine.sym("boot_stack") + layout.STACK_GUARD_SIZE
     for _ in range(8):
         base = lab.rng.getrandbits(64)
         machine.call("tss_descriptor", room, base)
@@ -370,13 +368,13 @@ def test_tss(lab: Lab) -> None:
         io_map = int.from_bytes(machine.read(tss + 102, 2), "little")
         expect(io_map > 103, f"io_map_base is {io_map:#x}, inside the TSS: bytes of other things "
                "would be taken for I/O permissions", "an offset beyond the TSS's limit, 103")
-        size = lab.constants["STACK_SIZE"]
-        boot = machine.sym("boot_stack") + lab.constants["STACK_GUARD_SIZE"]
+        size = layout.STACK_SIZE
+        boot = machine.sym("boot_stack") + layout.STACK_GUARD_SIZE
         stacks = {"the boot stack": (boot, boot + size)}
-        for name in ("IST_DOUBLE_FAULT", "IST_NMI", "IST_MACHINE_CHECK", "IST_DEBUG"):
-            number = lab.constants[name]
-            top = machine.u64(tss + 36 + 8 * (number - 1))
-            stack_of_its_own(machine, f"IST {number} ({name})", top - size, top, stacks)
+        for vector, number in IST.items():
+            top = ist_top(machine, vector)
+            stack_of_its_own(machine, f"IST {number} (IST_{OWN_STACK[vector]})", top - size, top,
+                             stacks)
 
 
 def stack_of_its_own(machine: Machine, name: str, low: int, high: int,
@@ -400,17 +398,6 @@ def stack_of_its_own(machine: Machine, name: str, low: int, high: int,
 
 # ---- Exercise 1.5: the IDT --------------------------------------------------------------------
 
-def ist_numbers(lab: Lab) -> dict[int, int]:
-    """The vectors that get a stack of their own."""
-    return {DOUBLE_FAULT: lab.constants["IST_DOUBLE_FAULT"], NMI: lab.constants["IST_NMI"],
-            MC: lab.constants["IST_MACHINE_CHECK"], DB: lab.constants["IST_DEBUG"]}
-
-
-def ist_top(lab: Lab, machine: Machine, vector: int) -> int:
-    """Where RSP starts for one of these, as the TSS has it."""
-    return machine.u64(machine.sym("cpu_tss") + 36 + 8 * (ist_numbers(lab)[vector] - 1))
-
-
 @check("T1.9", title="All 256 gates of the IDT are right bit for bit, and any gate can be set",
        points=10, exercise="1.5", debug_at="idt_init",
        hint="idt_set_gate: a gate is 16 bytes and the handler's address is in three pieces of it; "
@@ -418,10 +405,10 @@ def ist_top(lab: Lab, machine: Machine, vector: int) -> int:
 def test_idt(lab: Lab) -> None:
     with lab.boot() as machine:
         machine.run_to("trap_register")
-        table, code = machine.system.idtr, lab.constants["SELECTOR_KERNEL_CODE"]
+        table, code = machine.system.idtr, layout.SELECTOR_KERNEL_CODE
         equal(table.base, machine.sym("idt"), "the base in IDTR")
         equal(table.limit, 16 * 256 - 1, "the limit in IDTR")
-        stubs, lists = machine.sym("isr_stubs"), ist_numbers(lab)
+        stubs, lists = machine.sym("isr_stubs"), IST
         for vector in range(256):
             same(gate(machine, vector), segments.gate_for(
                 code, machine.u64(stubs + 8 * vector), lists.get(vector, 0), 0),
@@ -443,7 +430,7 @@ def any_gate(lab: Lab, machine: Machine) -> None:
     machine.write(machine.sym("idt") + 16 * vector, lab.rng.randbytes(16))
     machine.call("idt_set_gate", vector, handler, ist, dpl)
     same(gate(machine, vector),
-         segments.gate_for(lab.constants["SELECTOR_KERNEL_CODE"], handler, ist, dpl),
+         segments.gate_for(layout.SELECTOR_KERNEL_CODE, handler, ist, dpl),
          f"idt_set_gate({vector}, {handler:#x}, ist {ist}, dpl {dpl})")
 
 
@@ -479,8 +466,8 @@ def deliver(lab: Lab, machine: Machine, vector: int, stack: int) -> None:
                      rflags=FIXED | DF)
     machine.run_to("trap")
     what = f"vector {vector}" + (" (with an error code)" if len(pushed) > 5 else "")
-    called_properly(machine, stack - FRAME_SIZE, what)
-    compare(read_frame(machine, stack - FRAME_SIZE), expected, f"the frame of {what}")
+    called_properly(machine, stack - frame_size(machine), what)
+    compare(read_frame(machine, stack - frame_size(machine)), expected, f"the frame of {what}")
 
 
 def called_properly(machine: Machine, frame: int, what: str) -> None:
@@ -512,17 +499,17 @@ def traps(machine: Machine, rng: Random) -> list[Trap]:
     data = machine.sym("bss_start")
     number = rng.choice([each for each in range(32, 256) if each != 0x55])
     found = [
-        Trap("div ecx, which is 0", b"\xf7\xf1", DE, rcx=0),
-        Trap("a step with TF set", b"\x90", DB, after=1, flags=TF),
-        Trap("int3", b"\xcc", BP, after=1),
-        Trap("ud2", b"\x0f\x0b", UD),
-        Trap("a read at a non-canonical address", b"\x48\x8b\x03", GP, rbx=hole),
-        Trap(f"mov ds, {selector:#x}", b"\x8e\xd8", GP, error=selector, rax=selector),
+        Trap("div ecx, which is 0", b"\xf7\xf1", VECTOR_DE, rcx=0),
+        Trap("a step with TF set", b"\x90", VECTOR_DB, after=1, flags=TF),
+        Trap("int3", b"\xcc", VECTOR_BP, after=1),
+        Trap("ud2", b"\x0f\x0b", VECTOR_UD),
+        Trap("a read at a non-canonical address", b"\x48\x8b\x03", VECTOR_GP, rbx=hole),
+        Trap(f"mov ds, {selector:#x}", b"\x8e\xd8", VECTOR_GP, error=selector, rax=selector),
         # QEMU 7.2 counts the IDT's entries in halves in this error code: its log says how.
-        Trap("int 0x55, whose gate is not present", b"\xcd\x55", NP, error=None),
-        Trap("a read where nothing is mapped", b"\x48\x8b\x03", PAGE_FAULT, rbx=nowhere),
-        Trap("a write where nothing is mapped", b"\x48\x89\x03", PAGE_FAULT, error=2, rbx=nowhere),
-        Trap("a jump into data", b"\xff\xe3", PAGE_FAULT, error=0x11, rip=data, rbx=data),
+        Trap("int 0x55, whose gate is not present", b"\xcd\x55", VECTOR_NP, error=None),
+        Trap("a read where nothing is mapped", b"\x48\x8b\x03", VECTOR_PF, rbx=nowhere),
+        Trap("a write where nothing is mapped", b"\x48\x89\x03", VECTOR_PF, error=2, rbx=nowhere),
+        Trap("a jump into data", b"\xff\xe3", VECTOR_PF, error=0x11, rip=data, rbx=data),
         Trap(f"int {number}", bytes([0xCD, number]), number, after=2)]
     return rng.sample(found, len(found))
 
@@ -555,8 +542,8 @@ def raise_trap(lab: Lab, machine: Machine, trap: Trap) -> None:
     expected = {**values(before, RESTORED), "vector": trap.vector,
                 "error": log.error if trap.error is None else trap.error,
                 "rip": place + trap.after if trap.rip is None else trap.rip}
-    own = trap.vector in ist_numbers(lab)
-    frame = (ist_top(lab, machine, trap.vector) if own else before.rsp & -16) - FRAME_SIZE
+    own = trap.vector in IST
+    frame = (ist_top(machine, trap.vector) if own else before.rsp & -16) - frame_size(machine)
     called_properly(machine, frame, trap.name)
     compare(read_frame(machine, frame), expected, f"the frame of {trap.name}")
 
@@ -584,22 +571,22 @@ def test_bad_stack(lab: Lab) -> None:
         push = machine.regs.rip
         machine.run_to("trap")
         vectors = [event.vector for event in machine.events][-2:]
-        equal(vectors, [PAGE_FAULT, DOUBLE_FAULT], "the chain of exceptions")
-        on_ist(lab, machine, DOUBLE_FAULT, {"rip": push, "rsp": bad})
+        equal(vectors, [VECTOR_PF, VECTOR_DF], "the chain of exceptions")
+        on_ist(lab, machine, VECTOR_DF, {"rip": push, "rsp": bad})
         machine.set_regs(rsp=bad, rip=push + 1)
         machine.nmi()
         machine.run_to("trap")
-        on_ist(lab, machine, NMI, {"rip": push + 1, "rsp": bad})
+        on_ist(lab, machine, VECTOR_NMI, {"rip": push + 1, "rsp": bad})
         machine.set_regs(rsp=bad, rip=push + 1, rflags=FIXED | TF)
         machine.run_to("trap")
-        on_ist(lab, machine, DB, {"rip": push + 1, "rsp": bad})
+        on_ist(lab, machine, VECTOR_DB, {"rip": push + 1, "rsp": bad})
 
 
 def on_ist(lab: Lab, machine: Machine, vector: int, expected: State) -> None:
     """trap() runs on the stack that the vector's IST entry names, with a good frame."""
-    top = ist_top(lab, machine, vector)
-    called_properly(machine, top - FRAME_SIZE, f"vector {vector} on IST {ist_numbers(lab)[vector]}")
-    compare(read_frame(machine, top - FRAME_SIZE), {**expected, "vector": vector, "error": 0},
+    frame = ist_top(machine, vector) - frame_size(machine)
+    called_properly(machine, frame, f"vector {vector} on IST {IST[vector]}")
+    compare(read_frame(machine, frame), {**expected, "vector": vector, "error": 0},
             f"the frame of vector {vector}")
 
 
@@ -607,7 +594,7 @@ def on_ist(lab: Lab, machine: Machine, vector: int, expected: State) -> None:
 
 def error_in_words(vector: int, error: int) -> str:
     """The contract of describe_error, a second time."""
-    if vector == PAGE_FAULT:
+    if vector == VECTOR_PF:
         who = "user" if error & 4 else "kernel"
         what = "fetch" if error & 16 else "write" if error & 2 else "read"
         why = ("reserved bit set" if error & 8 else
@@ -633,8 +620,8 @@ def test_words(lab: Lab) -> None:
 def describe_many(lab: Lab, machine: Machine) -> None:
     """Every combination of a page fault's bits, and many codes of other exceptions."""
     rng, data, size = lab.rng, machine.sym("probe_data"), 128
-    cases = [(PAGE_FAULT, code) for code in range(32)]
-    cases += [(PAGE_FAULT, rng.getrandbits(5) | 1 << rng.choice((5, 6, 15))) for _ in range(8)]
+    cases = [(VECTOR_PF, code) for code in range(32)]
+    cases += [(VECTOR_PF, rng.getrandbits(5) | 1 << rng.choice((5, 6, 15))) for _ in range(8)]
     cases += [(vector, code) for vector in SELECTOR_ERRORS
               for code in (0, 1, 2, 4, 7, *(rng.getrandbits(16) for _ in range(12)))]
     cases += [(rng.choice((0, 3, 6, 8, 17, 21, 32, 255)), rng.getrandbits(16)) for _ in range(8)]
@@ -652,7 +639,7 @@ def report_of_page_fault(lab: Lab, machine: Machine) -> None:
     state = {**random_registers(lab.rng), "rbx": nowhere, "rbp": machine.regs.rbp}
     machine.poke_code(machine.regs.rip, b"\x55\x48\x89\xe5\x48\x89\x03")
     machine.set_regs(**state)  # push rbp; mov rbp, rsp; mov [rbx], rax
-    machine.run_to_exit(lab.constants["EXIT_PANIC"])
+    machine.run_to_exit(layout.EXIT_PANIC)
     machine.console.expect_in_order([
         f"PANIC: #PF page fault (vector 14) at {place:016x}, error code 0x2: "
         "kernel write: page not present",
@@ -692,7 +679,7 @@ def ask(lab: Lab, machine: Machine, info: Information) -> None:
     """Give the kernel the information in probe_data, and ask it about all that is in there."""
     where, answers = machine.sym("probe_data"), machine.sym("probe_data") + 0x8000
     machine.write(where, info.data)
-    physical_address = where - lab.constants["KERNEL_BASE"]
+    physical_address = where - layout.KERNEL_BASE
     regions, modules = len(info.regions) + 2, len(info.modules) + 2
     calls = [Call("bootinfo_init", physical_address), Call("bootinfo_command_line")]
     calls += [Call("bootinfo_region", i, answers + 24 * i) for i in range(regions)]
@@ -766,7 +753,7 @@ def test_whole_way(lab: Lab) -> None:
         with lab.boot(firmware="grub", iso=iso) as machine:
             total = machine.u32(machine.information)
             areas = memory_map(machine.read(machine.information, total))
-            machine.run_to_exit(lab.constants["EXIT_OK"])
+            machine.run_to_exit(layout.EXIT_OK)
             machine.console.expect_in_order([
                 re.compile(r"Rung lab 1: .*"), re.compile(r"#BP breakpoint \(vector 3\) at .*"),
                 f"command line: {nonce} a=1", *(memory_line(area) for area in areas)])

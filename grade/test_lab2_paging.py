@@ -6,22 +6,22 @@ from grade.check import check, equal, expect
 from grade.lab import Lab
 from grade.lab2.changes import (Change, Changes, check_frames, check_large_without_frames,
                                 check_too_few_frames, check_two_neighbours, clear_frames,
-                                inside_large_pages, make, new_large_pages, one_of_each,
-                                refusals)
-from grade.lab2.entries import (built_tables, check_ensured, check_safe, check_splits,
-                                check_split_without_frames, check_walk, decoys, inside,
-                                random_case, random_large, tables_freed_by_mistake)
-from grade.lab2.frames import (FramesInit, Pool, booted_layout, check_bad_frees,
-                               check_exhaustion, check_handed_out, check_own_tables, check_steps,
-                               check_window, hostile, one_thing_in_use, take_all)
-from grade.lab2.kernel import OUT, PAGE, WINDOW, Kernel, ask
-from grade.lab2.kernel_space import (check_control, check_forbidden, check_mappings,
-                                     check_overflow, check_tables_in_use)
+                                inside_large_pages, make, new_large_pages, one_of_each, refusals)
+from grade.lab2.entries import (built_tables, check_ensured, check_safe, check_split_without_frames,
+                                check_splits, check_walk, decoys, inside, random_case, random_large,
+                                tables_freed_by_mistake)
+from grade.lab2.frames import (FramesInit, Pool, booted_layout, check_bad_frees, check_exhaustion,
+                               check_handed_out, check_own_tables, check_steps, check_window,
+                               hostile, one_thing_in_use, take_all)
+from grade.lab2.kernel import OUT, Kernel, ask
+from grade.lab2.kernel_space import (check_control, check_forbidden, check_mappings, check_overflow,
+                                     check_tables_in_use)
 from grade.lab2.live import Live, check_large, check_protect, check_unmap
 from grade.lab2.memory import GIB, MIB
 from grade.lab2.space import (Space, check_no_user_bits, check_tables, compare, map_call,
                               random_page, size_name, table_contents)
 from grade.machine import MemoryArea, Module, paging
+from grade.machine.layout import EXIT_OK, PAGE, WINDOW_BASE
 from grade.outcome import Failure, Outcome
 
 HOLES = (MemoryArea(0, 0x9FC00), MemoryArea(MIB, 9 * MIB + 0x123), MemoryArea(11 * MIB, 0x2800),
@@ -195,7 +195,7 @@ def test_ensure_table(lab: Lab) -> None:
         for i, (value, _) in enumerate(cases):
             m.phys.set_u64(entries + 8 * i, value)
         free = kernel.count_free()
-        replies = kernel.all([ask("ensure_table_present", WINDOW + entries + 8 * i, user, OUT)
+        replies = kernel.all([ask("ensure_table_present", WINDOW_BASE + entries + 8 * i, user, OUT)
                               for i, (_, user) in enumerate(cases)])
         new = [check_ensured(m, m.phys.u64(entries + 8 * i), value, user, reply)
                for i, ((value, user), reply) in enumerate(zip(cases, replies))]
@@ -204,7 +204,7 @@ def test_ensure_table(lab: Lab) -> None:
         equal(kernel.count_free(), free - len(made), "the number of free frames afterwards")
         kernel.drain()
         m.phys.set_u64(entries, 0)
-        kernel.one("ensure_table_present", WINDOW + entries, 0, OUT).demand(
+        kernel.one("ensure_table_present", WINDOW_BASE + entries, 0, OUT).demand(
             "ERROR_NO_FRAMES", "when no frame is free")
         equal(m.phys.u64(entries), 0, "the entry after that error")
 
@@ -438,4 +438,4 @@ def test_grub(lab: Lab) -> None:
         m.run_to("kernel_ready")
         check_control(m)
         check_mappings(m)
-        m.run_to_exit(lab.constants["EXIT_OK"])
+        m.run_to_exit(EXIT_OK)

@@ -13,16 +13,17 @@ from grade.lab3.entrance import check_fs_base, check_ticks, entrance, random_sta
 from grade.lab3.first_stack import (Arguments, FirstStack, arguments_of, check_lines,
                                     random_arguments)
 from grade.lab3.gates import Caller, check_gates, raise_from_ring3, unserved
-from grade.lab3.growth import (LIMIT, Stack, grow, guilty_kernel,
-                               guilty_though_not_by_the_u_bit, no_frames, no_stack, overflow)
+from grade.lab3.growth import (LIMIT, Stack, grow, guilty_kernel, guilty_though_not_by_the_u_bit,
+                               no_frames, no_stack, overflow)
 from grade.lab3.hostile import FORGED, MEMORY, PRIVILEGED, Zoo
-from grade.lab3.kernel import PAGE, programs
+from grade.lab3.kernel import programs
 from grade.lab3.kernel_stacks import (UD2, check_frame_place, check_own_stack, check_rsp0,
                                       check_too_early, copy_in_vain, copy_some, interrupted,
                                       use_stack)
 from grade.lab3.visitor import Visitor
 from grade.lab3.writing import (check_embedded, end_program, refuse_writes, write_all_kinds,
                                 write_in_part, writer)
+from grade.machine.layout import PAGE
 
 
 # 3.1: the way in by int 0x80

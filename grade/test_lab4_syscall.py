@@ -14,10 +14,11 @@ from grade.lab4.copies import Copies
 from grade.lab4.entries import gs_in_program
 from grade.lab4.puppet import guest, skip_baseline
 from grade.lab4.returns import Visit
+from grade.machine import layout
 from grade.machine.frames import count_free
+from grade.machine.layout import CR4_SMAP, CR4_SMEP, ENOSYS, PAGE, USER_END
 from grade.machine.paging import NO_EXECUTE, WRITABLE
-from grade.machine.state import (PAGE, SMAP, SMEP, USER_END, begin_call, give_back, random_flags,
-                                 user_base)
+from grade.machine.state import IST, begin_call, give_back, random_flags, user_base
 from grade.outcome import equal, expect
 
 # ---- Exercise 4.1: GS at interrupts ----------------------------------------------------------
@@ -51,7 +52,7 @@ def test_any_time(lab: Lab) -> None:
         m, users = visitor.m, user_base(lab.rng)
         with entries.stopping(m, "trap"):
             for place in entries.places(visitor):
-                for vector in entries.IST:
+                for vector in IST:
                     entries.deliver(m, lab.rng, place, vector)
         visitor.enter()
         visitor.plant(rip=visitor.program.int80, gs_base=users)
@@ -82,7 +83,7 @@ def test_msrs(lab: Lab) -> None:
         m = visitor.m
         m.run_to("init_syscall")
         msrs.exchange_gdt_entries(m)
-        m.run_to_exit(lab.constants["EXIT_PANIC"])
+        m.run_to_exit(layout.EXIT_PANIC)
 
 
 @check("T4.4", title="SYSCALL and SYSRET go where they should, whatever the flags", points=4,
@@ -191,7 +192,7 @@ def test_hundred_programs(lab: Lab) -> None:
         m.run_to(back)
         equal(count_free(m), free, "the number of free frames after 100 programs")
         m.console.expect_in_order([each.line for each in programs])
-        m.run_to_exit(lab.constants["EXIT_OK"])
+        m.run_to_exit(layout.EXIT_OK)
 
 
 # ---- Exercise 4.4: safe copies ----------------------------------------------------------------
@@ -247,7 +248,8 @@ def test_write(lab: Lab) -> None:
         m.console.expect_in_order(copies.BASELINE)
         m.run_to(visitor.program.entry)
         copies.check_write(visitor)
-        equal(m.regs.cr4 & (SMEP | SMAP), SMEP | SMAP, "SMEP and SMAP in CR4 while programs run")
+        equal(m.regs.cr4 & (CR4_SMEP | CR4_SMAP), CR4_SMEP | CR4_SMAP,
+              "SMEP and SMAP in CR4 while programs run")
     with guest(lab) as visitor:
         m = visitor.m
         m.run_to("programs_baseline")
@@ -255,7 +257,7 @@ def test_write(lab: Lab) -> None:
         expect(m.run_to("programs_run", "panic") == m.sym("panic"),
                "programs_run is called although the baseline's program was killed",
                "a panic: if the baseline fails, nothing else is run")
-        m.run_to_exit(lab.constants["EXIT_PANIC"])
+        m.run_to_exit(layout.EXIT_PANIC)
 
 
 # ---- Exercise 4.5: SYSCALL --------------------------------------------------------------------
@@ -303,7 +305,7 @@ def test_numbers(lab: Lab) -> None:
         visitor.start()
         for number in calls.numbers(lab.rng):
             for by in ("syscall", "int80"):
-                equal(visitor.ask(number, by=by), calls.ENOSYS, f"system call {number:#x} by {by}")
+                equal(visitor.ask(number, by=by), -ENOSYS, f"system call {number:#x} by {by}")
         services.check_all(visitor)
 
 

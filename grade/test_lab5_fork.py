@@ -11,10 +11,10 @@ from grade.lab import Lab
 from grade.lab5 import (children, executing, forking, killing, pipes, services, sharing, switching,
                         userstate, waiting)
 from grade.lab5.children import Twins
-from grade.lab5.family import Failing, family, stop_deadlocks, watch_queue
+from grade.lab5.family import OFF, Failing, family, stop_deadlocks, watch_queue
 from grade.lab5.sharing import Halves, Side, Write
-from grade.machine import Limits
-from grade.machine.state import PAGE
+from grade.machine import Limits, layout
+from grade.machine.layout import EAGAIN, EFAULT, ENOMEM, PAGE, SIGKILL, SIGSEGV, SYS_clock_gettime
 from grade.outcome import equal, expect
 
 PATIENT = Limits(cpu=8.0)  # for programs that run by themselves
@@ -85,7 +85,7 @@ def test_copy(lab: Lab) -> None:
         sharing.be(f, root)
         sharing.check_freshness(f, root, pages[0])
         sharing.be(f, third)
-        sharing.killed(f, f.program.constants + 16, sharing.SIGSEGV,
+        sharing.killed(f, f.program.constants + 16, SIGSEGV,
                        "a write to a page that can only be read, after a fork")
 
 
@@ -117,11 +117,11 @@ def test_no_memory(lab: Lab) -> None:
                "copy_on_write failed, and the page is not shared any more", "nothing has changed")
         f.back()
         failing.left = 1
-        equal(f.ask(sharing.CLOCK_GETTIME, 1, va), -14,
+        equal(f.ask(SYS_clock_gettime, 1, va), -EFAULT,
               "clock_gettime to a shared page when there is no frame for the copy")
         sharing.store(f, va + PAGE, 1)
         failing.left = 1
-        sharing.killed(f, va, sharing.SIGKILL,
+        sharing.killed(f, va, SIGKILL,
                        "a write to a shared page without a frame for a copy")
 
 
@@ -156,7 +156,7 @@ def test_prepare(lab: Lab) -> None:
                 forking.check_process(f, child)
                 forking.check_layout(f, child)
                 f.back()
-            f.into_kernel(by, rflags=2)
+            f.into_kernel(by, rflags=OFF)
             forking.take_up_stack(f, by, before, child)
 
 
@@ -171,7 +171,7 @@ def test_refused(lab: Lab) -> None:
     with family(lab) as f:
         f.begin()
         forking.skip_user_state(f)
-        frames = forking.fork_without_memory(f, f.into_kernel(rflags=2))
+        frames = forking.fork_without_memory(f, f.into_kernel(rflags=OFF))
         expect(frames > 8, f"process_fork takes {frames - 1} frames", "a stack and tables")
         forking.check_numbers(f)
     with family(lab, memory=128) as f:
@@ -180,12 +180,12 @@ def test_refused(lab: Lab) -> None:
         count, error = forking.bomb(f)
         expect(count >= 255, f"{count} forks, then fork returns {error}",
                "256 processes or more at once")
-        forking.check_refusal(f, error, forking.EAGAIN, "with a full process table")
+        forking.check_refusal(f, error, -EAGAIN, "with a full process table")
     with family(lab, memory_map=forking.SMALL) as f:
         f.begin()
         forking.skip_user_state(f)
         _, error = forking.bomb(f)
-        forking.check_refusal(f, error, forking.ENOMEM, "when memory has run out")
+        forking.check_refusal(f, error, -ENOMEM, "when memory has run out")
 
 
 # ---- Exercise 5.3: what belongs to ring 3 ------------------------------------------------------
@@ -314,7 +314,7 @@ def test_enter(lab: Lab) -> None:
     with family(lab) as f:
         f.begin()
         for _ in range(6):
-            f.into_kernel(rflags=2)
+            f.into_kernel(rflags=OFF)
             children.check_entered(f)
 
 
@@ -390,7 +390,7 @@ def test_exec(lab: Lab) -> None:
                                (one, "syscall", (64, 40)), (two, "int80", (1, 0))):
             lists = [executing.texts(lab.rng, count) for count in counts]
             executing.replace(f, to, lists[0], lists[1], by)
-            f.into_kernel(rflags=2)
+            f.into_kernel(rflags=OFF)
             free.append(f.count_free())
             f.back()
         equal(free[2:], free[:2], "the number of free frames after each execve of a program, the "
@@ -434,7 +434,7 @@ def test_shell(lab: Lab) -> None:
     with lab.boot() as m:
         m.run_to("console_read")
         m.type(services.TYPED)
-        m.run_to_exit(lab.constants["EXIT_OK"])
+        m.run_to_exit(layout.EXIT_OK)
         for lines in (services.SHELL, *services.BROKEN_PIPE):
             m.console.expect_in_order(lines)
 
@@ -449,7 +449,7 @@ def test_exec_after_fork(lab: Lab) -> None:
     with family(lab, to.module) as f:
         f.begin()
         sharing.plant_code(f)
-        f.into_kernel(rflags=2)
+        f.into_kernel(rflags=OFF)
         child = f.fork()
         before = sharing.user_half(f, child.root)
         data = [each for each in before if not each.executable]  # the code we write over ourselves
@@ -458,7 +458,7 @@ def test_exec_after_fork(lab: Lab) -> None:
         for page in range(4):  # where the request is going to lie
             sharing.store(f, f.program.data + page * PAGE, 1)
         executing.replace(f, to, ["a"], [], "syscall")
-        f.into_kernel(rflags=2)
+        f.into_kernel(rflags=OFF)
         equal(sharing.user_half(f, child.root), before, "what the other process maps")
         equal([f.m.phys.read(each.pa, PAGE) for each in data] == content, True,
               "that the other process's memory is as it was")

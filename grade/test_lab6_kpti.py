@@ -17,6 +17,7 @@ from grade.lab6 import anytime, area, doors, guest, pairs, starting, visits, wor
 from grade.lab6.pcid import Features
 from grade.lab6.state import boot, demand, kernel_root
 from grade.machine.frames import count_free
+from grade.machine.layout import PAGE, SYS_getpid, VECTOR_DB
 from grade.outcome import equal, expect
 
 # ---- Exercise 6.1: the chain to the entry area ------------------------------------------------
@@ -60,7 +61,7 @@ def test_entry_area(lab: Lab) -> None:
         root = area.fake_root(m, way, demand(m, "frame_alloc"))
         area.check_pages(m, root, "through the chain")
         area.check_pages(m, root, "through the chain")
-        equal(kernel_root(m) % (2 * area.PAGE), 0, "the lowest 13 bits of kernel_root")
+        equal(kernel_root(m) % (2 * PAGE), 0, "the lowest 13 bits of kernel_root")
         equal(m.regs.cr3, kernel_root(m), "CR3 after kpti_init")
         area.check_in_use(m)
 
@@ -168,7 +169,7 @@ def test_vectors(lab: Lab) -> None:
             for vector in lab.rng.sample(vectors, len(vectors)):
                 doors.deliver(visitor, vector, 3)
             for vector in lab.rng.sample(vectors, 40):
-                if vector != doors.DEBUG:
+                if vector != VECTOR_DB:
                     doors.deliver(visitor, vector, 0)
 
 
@@ -185,7 +186,7 @@ def test_cr3(lab: Lab) -> None:
                     doors.really(visitor, trap, ring)
             for _ in range(3):
                 doors.tick(visitor)
-        equal(visitor.ask(39), 1, "getpid() by int 0x80, after all of that,")
+        equal(visitor.ask(SYS_getpid), 1, "getpid() by int 0x80, after all of that,")
 
 
 @check("T6.11", title="At each return to ring 3 the tables show the entry area only: no secret",
@@ -222,7 +223,7 @@ def test_syscall(lab: Lab) -> None:
         doors.serve_by_grader(visitor.m)
         for _ in range(24):
             doors.call(visitor)
-        equal(visitor.ask(39, by="syscall"), 1, "getpid() by SYSCALL, after all of that,")
+        equal(visitor.ask(SYS_getpid, by="syscall"), 1, "getpid() by SYSCALL, after all of that,")
 
 
 @check("T6.14", title="By SYSCALL no secret is seen either; lab 5's programs run, pti=on and off",
@@ -253,7 +254,7 @@ def test_system_calls(lab: Lab) -> None:
 def test_nmi(lab: Lab) -> None:
     """#DB, NMI, #DF, #MC in each state; a #DB and an NMI before each of some 250 instructions."""
     with guest.guest(lab) as visitor:
-        visitor.ask(39, by="syscall")
+        visitor.ask(SYS_getpid, by="syscall")
         with entries.stopping(visitor.m, "trap"):
             anytime.check_deliveries(visitor)
             anytime.check_every_instruction(visitor)

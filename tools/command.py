@@ -12,8 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import NoReturn
 
-CANNOT = 2
-INTERRUPTED = 130
+from grade.errors import CANNOT, INTERRUPTED
 
 
 class Refusal(Exception):

@@ -8,9 +8,10 @@ import struct
 from dataclasses import dataclass
 from random import Random
 
-COMMAND_LINE, LOADER_NAME, MODULE, MEMORY_MAP, END = 1, 2, 3, 6, 0
+from grade.machine.layout import PAGE
+from grade.machine.multiboot2 import AREA, COMMAND_LINE, END, LOADER_NAME, MEMORY_MAP, MODULE
+
 OTHER_TYPES = (4, 5, 8, 9, 10, 11, 14, 15, 16, 21, 22, 99, 0x10003, 0xFFFFFFFF)
-ENTRY = struct.Struct("<QQII")
 ENTRY_SIZES = (24, 32, 40)
 TYPES = (1, 1, 2, 3, 4, 5, 77)
 LONG = 100  # entries
@@ -37,7 +38,7 @@ def words(rng: Random, longest: int = 40) -> str:
 def random_information(rng: Random, entry_size: int, entries: int, modules: int) -> Information:
     """A structure with so many entries of this size in its memory map, and so many modules."""
     line = words(rng)
-    regions = [(rng.getrandbits(52) & -4096, rng.getrandbits(36), rng.choice(TYPES))
+    regions = [(rng.getrandbits(52) & -PAGE, rng.getrandbits(36), rng.choice(TYPES))
                for _ in range(entries)]
     loaded = [_module(rng) for _ in range(modules)]
     bodies = [(COMMAND_LINE, _text(line)), (LOADER_NAME, _text(words(rng))),
@@ -55,7 +56,7 @@ def random_information(rng: Random, entry_size: int, entries: int, modules: int)
 
 
 def _module(rng: Random) -> tuple[int, int, str]:
-    start = rng.randrange(1 << 20, 1 << 31) & -4096
+    start = rng.randrange(1 << 20, 1 << 31) & -PAGE
     return start, start + rng.randrange(1 << 24), words(rng)
 
 
@@ -67,8 +68,8 @@ def _memory_map(rng: Random, regions: list[tuple[int, int, int]], entry_size: in
     """Entries of which only the first 24 bytes mean something; a piece of one ends a long map."""
     body = struct.pack("<II", entry_size, 0)
     for base, length, kind in regions:
-        body += ENTRY.pack(base, length, kind, rng.getrandbits(32))
-        body += rng.randbytes(entry_size - ENTRY.size)
+        body += AREA.pack(base, length, kind, rng.getrandbits(32))
+        body += rng.randbytes(entry_size - AREA.size)
     piece = rng.choice([8, entry_size - 8]) if len(regions) > LONG else 0
     return body + rng.randbytes(piece)
 

@@ -7,10 +7,9 @@ from typing import NamedTuple
 
 from grade.machine import Machine, Mapping
 from grade.machine import paging
+from grade.machine.layout import LARGE_PAGE_SIZE, PAGE
 from grade.outcome import Failure, Outcome
 
-PAGE = 0x1000
-LARGE = 0x200000
 READ, EXECUTE, WRITE = "r--", "r-x", "rw-"
 PARTS = (("boot", EXECUTE), ("text", EXECUTE), ("rodata", READ), ("data", WRITE))
 UNCACHED = paging.WRITE_THROUGH | paging.NO_CACHE
@@ -25,7 +24,7 @@ class Page(NamedTuple):
     rights: str
 
     def at(self, va: int) -> str:
-        size = "2 MiB" if self.size == LARGE else f"{self.size >> 10} KiB"
+        size = "2 MiB" if self.size == LARGE_PAGE_SIZE else f"{self.size >> 10} KiB"
         return f"mapped to {va - self.offset:#x}, {self.rights}, in pages of {size}"
 
 
@@ -58,7 +57,7 @@ def image(machine: Machine, base: int) -> Pages:
 
 def window(base: int, size: int) -> Pages:
     """The window on the beginning of physical memory."""
-    return {base + pa: Page(base, LARGE, WRITE) for pa in range(0, size, LARGE)}
+    return {base + pa: Page(base, LARGE_PAGE_SIZE, WRITE) for pa in range(0, size, LARGE_PAGE_SIZE)}
 
 
 def compare(found: Pages, wanted: Pages, machine: Machine, hint: str = "") -> None:

@@ -10,7 +10,8 @@ from typing import Union
 
 Fields = dict[str, Union[int, str]]
 
-KINDS = {0x9: "available 64-bit TSS", 0xB: "busy 64-bit TSS", 0xE: "interrupt gate",
+INTERRUPT_GATE = 0xE
+KINDS = {0x9: "available 64-bit TSS", 0xB: "busy 64-bit TSS", INTERRUPT_GATE: "interrupt gate",
          0xF: "trap gate", 0x2: "LDT", 0xC: "call gate", 0x5: "task gate (16/32-bit only)"}
 
 
@@ -90,8 +91,8 @@ def gate(low: int, high: int) -> Fields:
 
 def gate_for(selector: int, handler: int, ist: int, dpl: int) -> Fields:
     """What an interrupt gate must be."""
-    low = (1 << 47 | 0xE << 40 | dpl << 45 | selector << 16 | ist << 32 | bits(handler, 0, 15)
-           | bits(handler, 16, 31) << 48)
+    low = (1 << 47 | INTERRUPT_GATE << 40 | dpl << 45 | selector << 16 | ist << 32
+           | bits(handler, 0, 15) | bits(handler, 16, 31) << 48)
     return gate(low, handler >> 32)
 
 

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from random import Random
 from typing import NamedTuple, Union
 
-from grade.lab2.kernel import PAGE, USER_END, WINDOW, Ask, Kernel, ask
+from grade.lab2.kernel import Ask, Kernel, ask
 from grade.lab2.memory import MIB
-from grade.lab2.space import (HALF, TOP, Page, Space, compare, in_kernel_half, map_call,
-                              random_address, random_flags, random_page, table_contents,
-                              unmap_call)
+from grade.lab2.space import (HALF, Page, Space, compare, in_kernel_half, map_call, random_address,
+                              random_flags, random_page, table_contents, unmap_call)
 from grade.machine import Machine
-from grade.machine.paging import (ACCESSED, GLOBAL, LARGE, NO_EXECUTE, PRESENT, USER, WRITABLE,
-                                  page_size)
+from grade.machine.layout import PAGE, USER_END, WINDOW_BASE
+from grade.machine.paging import (ACCESSED, GLOBAL, LARGE, LEVELS, NO_EXECUTE, PRESENT, USER,
+                                  WRITABLE, page_size)
 from grade.outcome import equal, expect
 
 WRITE = WRITABLE | NO_EXECUTE
@@ -40,7 +40,7 @@ def refusals(root: int, space: Space) -> list[Change]:
     calls: list[tuple[str, str, tuple[int, ...]]] = [
         ("ERROR_NOT_CANONICAL", page, (HALF, 0, WRITE)),
         ("ERROR_NOT_CANONICAL", page, (HALF + 1, 1 << 52, GLOBAL)),
-        ("ERROR_NOT_CANONICAL", user, (WINDOW - PAGE, 0, WRITE)),
+        ("ERROR_NOT_CANONICAL", user, (WINDOW_BASE - PAGE, 0, WRITE)),
         ("ERROR_NOT_CANONICAL", big, (1 << 62, 0, WRITE, 2)),
         ("ERROR_UNALIGNED", page, (free + 8, 0, WRITE)),
         ("ERROR_UNALIGNED", page, (free, 0x800, WRITE)),
@@ -98,7 +98,7 @@ class Changes:
             return Change(call, "ERROR_ALREADY_MAPPED")
         self.space.add(page)
         if in_kernel_half(page.va):
-            self.kept.add((TOP - 1, page.va & -page_size(TOP)))
+            self.kept.add((LEVELS - 1, page.va & -page_size(LEVELS)))
         return Change(call)
 
     def unmap(self) -> Change:
@@ -161,7 +161,7 @@ def one_of_each(rng: Random) -> Space:
     pages = [Page(((top << 39) + (rng.randrange(1, 500) << 30) + (level << 21)) & -page_size(level),
                   FRAMES[level], level, WRITE | rng.choice((0, USER)))
              for top, level in zip(tops, FRAMES)]
-    high = WINDOW + (rng.randrange(4, 200, 4) << 39)
+    high = WINDOW_BASE + (rng.randrange(4, 200, 4) << 39)
     return Space([*pages, Page(high, 0x5000, 1, 0)])
 
 

@@ -6,10 +6,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from random import Random
 
-from grade.lab2.kernel import PAGE, WINDOW, Kernel, Reply, ask
+from grade.lab2.kernel import Kernel, Reply, ask
 from grade.lab2.memory import MIB
 from grade.lab2.tables import TABLE_EXTRAS, Builder, Spot, random_frame, some
 from grade.machine import Machine, paging
+from grade.machine.layout import PAGE, WINDOW_BASE
 from grade.machine.paging import page_size
 from grade.outcome import Failure, Outcome, equal, expect
 KEPT = (paging.PRESENT | paging.WRITABLE | paging.USER | paging.NO_EXECUTE
@@ -23,10 +24,10 @@ def check_walk(m: Machine, root: int, reply: Reply) -> None:
     assert isinstance(va, int)
     path = paging.path(m.phys, root, va)
     last, level = path[-1], reply.out & 0xFFFF_FFFF
-    if reply.value != WINDOW + last.pa or level != last.level:
+    if reply.value != WINDOW_BASE + last.pa or level != last.level:
         raise Failure(
             Outcome.WRONG, f"{reply.asked} returns {reply.value:#x} and level {level}",
-            f"{WINDOW + last.pa:#x}, the entry {last.index} of the table at {last.table:#x}, "
+            f"{WINDOW_BASE + last.pa:#x}, the entry {last.index} of the table at {last.table:#x}, "
             f"and level {last.level}", details=["the way down:", *map(str, path)])
 
 
@@ -100,7 +101,7 @@ def check_splits(kernel: Kernel, entries: list[tuple[int, int]]) -> list[int]:
     phys = kernel.m.phys
     before = [phys.u64(place) for place, _ in entries]
     neighbours = [phys.table(place & -PAGE) for place, _ in entries]
-    for reply in kernel.all([ask("split_large_page", WINDOW + place, level)
+    for reply in kernel.all([ask("split_large_page", WINDOW_BASE + place, level)
                              for place, level in entries]):
         reply.demand()
     made = [check_split(kernel.m, value, phys.u64(place), level)
@@ -118,8 +119,8 @@ def check_split_without_frames(kernel: Kernel, place: int, value: int) -> None:
     """A large page that cannot be split remains."""
     kernel.drain()
     kernel.m.phys.set_u64(place, value)
-    kernel.one("split_large_page", WINDOW + place, 2).demand("ERROR_NO_FRAMES",
-                                                             "when no frame is free")
+    kernel.one("split_large_page", WINDOW_BASE + place, 2).demand(
+        "ERROR_NO_FRAMES", "when no frame is free")
     equal(kernel.m.phys.u64(place), value, "the large page's entry after that error")
 
 
@@ -150,7 +151,7 @@ def tables_freed_by_mistake(kernel: Kernel, rng: Random) -> Builder:
     frames = kernel.frames(64)
     chosen = sorted(rng.sample(frames[1:], 9))
     tables = Builder(kernel.m.phys, iter([frames[0], *chosen]), rng)
-    for va in (0x40_0000, 0x7FFF_0000_0000, WINDOW):
+    for va in (0x40_0000, 0x7FFF_0000_0000, WINDOW_BASE):
         tables.put(va, 1, paging.PRESENT)
     kernel.give_back([frame for frame in frames if frame not in tables.tables])
     kernel.give_back([frame for frame in tables.tables if frame != tables.root])

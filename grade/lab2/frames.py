@@ -7,11 +7,11 @@ from dataclasses import replace
 from random import Random
 from typing import NamedTuple
 
-from grade.lab2.kernel import (KERNEL_BASE, NUMBERS, OUT, PAGE, WINDOW, Ask, Kernel, Reply,
-                               ask)
-from grade.lab2.memory import (GIB, MIB, Layout, Puzzle, Run, count, explain, frames, holey)
+from grade.lab2.kernel import OUT, Ask, Kernel, Reply, ask
+from grade.lab2.memory import GIB, MIB, Layout, Puzzle, Run, count, explain, frames, holey
 from grade.machine import Machine, MemoryArea, Module
 from grade.machine.frames import check_number
+from grade.machine.layout import KERNEL_BASE, PAGE, WINDOW_BASE, WINDOW_SIZE
 from grade.machine.multiboot2 import AVAILABLE, MODULE, information, memory_map, tags
 from grade.outcome import Failure, Outcome, equal, expect
 
@@ -353,14 +353,13 @@ def check_own_tables(kernel: Kernel) -> None:
 
 def check_window(kernel: Kernel) -> None:
     """The window answers only once it is open, and no further than it reaches."""
-    size = NUMBERS["WINDOW_SIZE"]
     asks = [ask("phys_offset"), ask("phys_to_virt", PAGE)]
-    replies = kernel.all([*asks, ask("window_open", WINDOW), *asks, ask("phys_to_virt", size - 8),
-                          ask("phys_to_virt", size)])
+    replies = kernel.all([*asks, ask("window_open", WINDOW_BASE), *asks,
+                          *(ask("phys_to_virt", at) for at in (WINDOW_SIZE - 8, WINDOW_SIZE))])
     equal([each.value for each in replies[:2]], [0, 0],
           "what phys_offset and phys_to_virt return before window_open")
     equal([each.value for each in replies[3:]],
-          [WINDOW, WINDOW + PAGE, WINDOW + size - 8, 0],
+          [WINDOW_BASE, WINDOW_BASE + PAGE, WINDOW_BASE + WINDOW_SIZE - 8, 0],
           "what phys_offset and three times phys_to_virt return after window_open")
 
 

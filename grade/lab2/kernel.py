@@ -2,45 +2,27 @@
 
 from __future__ import annotations
 
-import functools
-import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple, Union
 
-from grade.machine import Call, Interrupt, Machine, Value
+from grade.machine import Call, Interrupt, Machine, Value, layout
 from grade.machine.gdbremote import GENERAL
 from grade.machine.frames import check_number, count_free
-from grade.machine.layout import shared_numbers
+from grade.machine.layout import KERNEL_BASE, PAGE
 from grade.outcome import Failure, Outcome, expect
 
-HEADER = Path(__file__).resolve().parents[2] / "common" / "include" / "error.h"
-WORDS = re.compile(r'^    X\((\w+), "([^"]*)"\)', re.M)
-
-PAGE = 0x1000
-NUMBERS = shared_numbers()
-WINDOW = NUMBERS["WINDOW_BASE"]
-KERNEL_BASE = NUMBERS["KERNEL_BASE"]
-USER_END = NUMBERS["USER_END"]
 
 UNTOUCHED = 0x5CA1AB1E_0DDBA115  # what an out-pointer points to before the call
 SLOT = 8
 SLOTS = 4096
 
 
-@functools.lru_cache(maxsize=None)
-def errors() -> dict[str, tuple[int, str]]:
-    """Number and words of each error, by name: their order in error.h is their number."""
-    found = WORDS.findall(HEADER.read_text())
-    return {name: (number, words) for number, (name, words) in enumerate(found)}
-
-
-def error_name(number: int) -> str:
-    """An error for people: its name and its words."""
-    for name, (value, words) in errors().items():
-        if value == number:
-            return name if name == "OK" else f"{name} ({words})"
-    return f"{number:#x}, which is no error of error.h"
+def told(number: int) -> str:
+    """What a function returned, for people: the error's name and its words."""
+    name = layout.error_name(number)
+    if not name:
+        return f"{number & 0xFFFF_FFFF:#x}, which is no error of error.h"
+    return name if name == "OK" else f"{name} ({layout.error_words()[name]})"
 
 
 class Out:
@@ -84,7 +66,7 @@ class Reply(NamedTuple):
     @property
     def error(self) -> str:
         """The name of the error_t that was returned. An enum has 32 bits."""
-        return error_name(self.value & 0xFFFF_FFFF).split()[0]
+        return layout.error_name(self.value) or f"{self.value & 0xFFFF_FFFF:#x}"
 
     @property
     def true(self) -> bool:
@@ -100,8 +82,8 @@ class Reply(NamedTuple):
         if self.error != error:
             raise Failure(
                 Outcome.WRONG,
-                f"{self.asked} returns {error_name(self.value & 0xFFFF_FFFF)}{and_(when)}",
-                error_name(errors()[error][0]))
+                f"{self.asked} returns {told(self.value)}{and_(when)}",
+                told(layout.numbers()[error]))
         return self
 
 

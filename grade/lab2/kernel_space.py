@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from grade.lab2.frames import booted_layout
-from grade.lab2.kernel import KERNEL_BASE, NUMBERS, PAGE, WINDOW, Kernel, ask
+from grade.lab2.kernel import Kernel, ask
 from grade.lab2.live import FETCH_BIT, Live
 from grade.lab2.memory import Run, down, union, up, without
 from grade.lab2.space import check_no_user_bits, path_lines
 from grade.machine import Machine, Mapping
+from grade.machine.layout import (CR0_WP, EFER_NXE, EXIT_PANIC, KERNEL_BASE, PAGE, STACK_GUARD_SIZE,
+                                  STACK_SIZE, VECTOR_DF, WINDOW_BASE)
 from grade.machine.paging import ADDRESS, merged, page_size
 from grade.outcome import Failure, Outcome, expect
 
-STACK = NUMBERS["STACK_GUARD_SIZE"] + NUMBERS["STACK_SIZE"]
+STACK = STACK_GUARD_SIZE + STACK_SIZE
 LARGEST_PAGE = 3  # the level of 1 GiB pages; the grader's processor has them
-CR0_WP, EFER_NXE = 1 << 16, 1 << 11
-DOUBLE_FAULT = 8
 RET = b"\xc3"
 
 Rights = tuple[int, int, str]  # addresses from the first up to, and without, the second
@@ -57,7 +57,7 @@ def window_rights(m: Machine) -> list[Rights]:
     outside = without(usable, [constant])
     pieces = [(run, "rw-") for run in outside]
     pieces += [(run, "r--") for run in without(usable, outside)]
-    return sorted((WINDOW + start * PAGE, WINDOW + end * PAGE, rights)
+    return sorted((WINDOW_BASE + start * PAGE, WINDOW_BASE + end * PAGE, rights)
                   for (start, end), rights in pieces)
 
 
@@ -84,9 +84,9 @@ def check_mappings(m: Machine) -> None:
 
 def check_place(m: Machine, mapping: Mapping) -> None:
     """Everything is mapped from one of two offsets, and both are in the upper half."""
-    base = KERNEL_BASE if mapping.va >= KERNEL_BASE else WINDOW
+    base = KERNEL_BASE if mapping.va >= KERNEL_BASE else WINDOW_BASE
     where = f"{mapping.va:#x} is mapped to {mapping.pa:#x}"
-    expect(mapping.va >= WINDOW, f"{where}: the lower half is not empty",
+    expect(mapping.va >= WINDOW_BASE, f"{where}: the lower half is not empty",
            "nothing is mapped in the lower half when the kernel is ready")
     expect(mapping.va - base == mapping.pa, where, f"{mapping.va - base:#x}")
 
@@ -120,7 +120,7 @@ def name_of(m: Machine, va: int) -> str:
     """What lies at an address, for people."""
     where = "in the kernel image"
     if va < KERNEL_BASE:
-        where, va = "in the window", va - WINDOW + KERNEL_BASE
+        where, va = "in the window", va - WINDOW_BASE + KERNEL_BASE
     for each in guards(m):
         if each <= va < each + PAGE:
             return f"{where}, the guard page of the stack that begins at {each + PAGE:#x}"
@@ -167,7 +167,7 @@ def forbidden(m: Machine) -> Iterator[tuple[int, int, str]]:
     """What the processor must refuse now: error code, address, words."""
     text, constants = m.sym("text_start"), m.sym("rodata_start")
     data = m.sym("probe_data")
-    window = {va: va - KERNEL_BASE + WINDOW for va in (text, constants, data)}
+    window = {va: va - KERNEL_BASE + WINDOW_BASE for va in (text, constants, data)}
     yield 3, text + 8, "in the kernel's code"
     yield 3, constants + 8, "in the kernel's constants"
     yield 3, window[text] + 8, "in the window, where the kernel's code is seen again"
@@ -186,7 +186,7 @@ def check_forbidden(live: Live) -> None:
     """Try it all. Where a jump goes there is a `ret`, in case it succeeds."""
     phys = live.m.phys
     for error, address, words in forbidden(live.m):
-        place = address - (KERNEL_BASE if address >= KERNEL_BASE else WINDOW)
+        place = address - (KERNEL_BASE if address >= KERNEL_BASE else WINDOW_BASE)
         before = phys.u64(place) if error & FETCH_BIT else 0
         if error & FETCH_BIT:
             phys.write(place, RET)
@@ -198,9 +198,9 @@ def check_forbidden(live: Live) -> None:
 def check_overflow(m: Machine) -> None:
     """A stack that overflows: the page fault cannot be pushed, and the double fault has a stack
     of its own."""
-    bottom = m.sym("boot_stack") + NUMBERS["STACK_GUARD_SIZE"]
+    bottom = m.sym("boot_stack") + STACK_GUARD_SIZE
     m.set_regs(rsp=bottom, rip=m.sym("probe_peek"), rdi=bottom)
-    m.run_to_exit(NUMBERS["EXIT_PANIC"])
+    m.run_to_exit(EXIT_PANIC)
     seen = [event.vector for event in m.events[-2:]]
-    expect(seen == [14, DOUBLE_FAULT], f"a stack overflow ends in the vectors {seen}",
+    expect(seen == [14, VECTOR_DF], f"a stack overflow ends in the vectors {seen}",
            "a page fault in the guard page (14), then a double fault (8)")

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from random import Random
 
-from grade.lab2.kernel import PAGE, WINDOW, Kernel, ask
+from grade.lab2.kernel import Kernel, ask
 from grade.machine import Interrupt
+from grade.machine.layout import PAGE, VECTOR_PF, WINDOW_BASE
 from grade.machine.paging import ADDRESS, NO_EXECUTE, PRESENT, WRITABLE, canonical
 from grade.outcome import expect
 
 WRITE = WRITABLE | NO_EXECUTE
-PAGE_FAULT = 14
 PRESENT_BIT, WRITE_BIT, FETCH_BIT = 1, 2, 0x10  # of a page fault's error code
 ABSENT, READ_ONLY, NOT_CODE = 0, PRESENT_BIT | WRITE_BIT, PRESENT_BIT | FETCH_BIT
 
@@ -68,7 +68,7 @@ class Live:
         if fault is None:
             expect(False, f"{words} succeeds", wanted)
         else:
-            expect((fault.vector, fault.error, fault.cr2) == (PAGE_FAULT, error, va),
+            expect((fault.vector, fault.error, fault.cr2) == (VECTOR_PF, error, va),
                    f"{words} ends in vector {fault.vector}, error code {fault.error:#x}, "
                    f"CR2 {fault.cr2 or 0:#x}", wanted)
 
@@ -88,7 +88,7 @@ def check_unmap(live: Live, va: int) -> None:
     found = live.m.walk(va)
     expect(found, f"after map_page the tables in use do not map {va:#x}", "the page is there")
     assert found
-    entry = WINDOW + found.leaf.pa
+    entry = WINDOW_BASE + found.leaf.pa
     replies = live.kernel.all([
         ask("probe_peek", va), ask("unmap_page", live.root, va, live.kernel.slots),
         ask("probe_poke", entry, other | PRESENT | WRITE), ask("probe_peek", va)])

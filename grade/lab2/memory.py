@@ -6,14 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
 
+from grade.machine.layout import PAGE, PHYSICAL_LIMIT
 from grade.machine.multiboot2 import (ACPI_NVS, ACPI_RECLAIMABLE, AVAILABLE, BAD, RESERVED,
                                       MemoryArea)
 
-PAGE = 0x1000
 MIB = 1 << 20
 GIB = 1 << 30
 LOW_MEMORY = MIB
-PHYSICAL_LIMIT = 1 << 40
 IN_USE = (RESERVED, ACPI_RECLAIMABLE, ACPI_NVS, BAD, 0, 7, 0xFFFF_FFFF)
 
 Run = tuple[int, int]  # frame numbers from the first up to, and without, the second

@@ -6,17 +6,16 @@ from collections.abc import Iterable, Iterator
 from random import Random
 from typing import NamedTuple
 
-from grade.lab2.kernel import OUT, PAGE, USER_END, WINDOW, Ask, Kernel, ask
+from grade.lab2.kernel import OUT, Ask, Kernel, ask
 from grade.machine import Machine, Mapping
-from grade.machine.paging import (ADDRESS, LARGE, NO_CACHE, NO_EXECUTE, PRESENT, USER, WRITABLE,
-                                  WRITE_THROUGH, Visits, canonical, flags as flag_names, page_size,
-                                  tables)
+from grade.machine.layout import PAGE, USER_END, USER_START, WINDOW_BASE, WORD
+from grade.machine.paging import (ADDRESS, LARGE, LEVELS, NO_CACHE, NO_EXECUTE, PRESENT, USER,
+                                  WRITABLE, WRITE_THROUGH, Visits, canonical, flags as flag_names,
+                                  page_size, tables)
 from grade.outcome import Failure, Outcome, equal, expect
 
-TOP = 4
 MAP_FLAGS = (WRITABLE, USER, NO_EXECUTE, WRITE_THROUGH, NO_CACHE)
 HALF = 1 << 47
-WORD = 1 << 64
 
 
 class Page(NamedTuple):
@@ -49,7 +48,7 @@ def size_name(size: int) -> str:
 
 
 def in_kernel_half(va: int) -> bool:
-    return va >= WINDOW
+    return va >= WINDOW_BASE
 
 
 class Space:
@@ -83,7 +82,7 @@ class Space:
     def tables(self) -> set[tuple[int, int]]:
         """The tables below the root that it takes, as (level, first address)."""
         return {(level - 1, page.va & -page_size(level)) for page in self.pages.values()
-                for level in range(page.level + 1, TOP + 1)}
+                for level in range(page.level + 1, LEVELS + 1)}
 
 
 def random_flags(rng: Random, va: int) -> int:
@@ -101,7 +100,8 @@ def random_address(rng: Random, level: int, near: Iterable[int] = ()) -> int:
         if known and rng.random() < 0.7:
             va = rng.choice(known) ^ rng.getrandbits(rng.choice((14, 16, 21, 25, 31, 40)))
         else:
-            va = rng.choice((rng.getrandbits(48), 0x1000, USER_END - PAGE, WINDOW, WORD - PAGE))
+            va = rng.choice((rng.getrandbits(48), USER_START, USER_END - PAGE, WINDOW_BASE,
+                             WORD - PAGE))
         va = canonical(va & 2 * HALF - 1) & -page_size(level)
         if va + page_size(level) <= USER_END and va >= PAGE or in_kernel_half(va):
             return va
@@ -158,7 +158,7 @@ def describe(mapping: Mapping) -> str:
 def path_lines(m: Machine, root: int, va: int) -> list[str]:
     """The entries on the way to an address, for people."""
     lines, table = [f"the walk to {va:#x}:"], root
-    for level in range(TOP, 0, -1):
+    for level in range(LEVELS, 0, -1):
         index = va >> 12 + 9 * (level - 1) & 511
         if not m.phys.contains(table, PAGE):
             break
@@ -176,8 +176,8 @@ def table_entries(m: Machine, root: int) -> Iterator[tuple[int, int, int]]:
     for top, entry in enumerate(m.phys.table(root)):
         if not entry & PRESENT:
             continue
-        yield TOP, top, entry
-        todo = [(TOP - 1, entry & ADDRESS)]
+        yield LEVELS, top, entry
+        todo = [(LEVELS - 1, entry & ADDRESS)]
         while todo:
             visits.one()
             level, table = todo.pop()

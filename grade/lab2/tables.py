@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from random import Random
 from typing import NamedTuple
 
-from grade.machine.paging import (ACCESSED, ADDRESS, DIRTY, GLOBAL, LARGE, NO_CACHE, NO_EXECUTE,
-                                  PRESENT, USER, WRITABLE, WRITE_THROUGH, canonical, index,
-                                  page_size)
+from grade.machine.layout import PAGE
+from grade.machine.paging import (ACCESSED, ADDRESS, DIRTY, GLOBAL, LARGE, LEVELS, NO_CACHE,
+                                  NO_EXECUTE, PRESENT, USER, WRITABLE, WRITE_THROUGH, canonical,
+                                  index, page_size)
 from grade.machine.phys import PhysicalMemory
 
-PAGE = 0x1000
-TOP = 4
 AVAILABLE_BITS = (1 << 9, 1 << 10, 1 << 11, *(1 << bit for bit in range(52, 63)))
 TABLE_EXTRAS = (*AVAILABLE_BITS, NO_EXECUTE, ACCESSED, WRITE_THROUGH, NO_CACHE, USER, WRITABLE)
 PAGE_EXTRAS = (*TABLE_EXTRAS, DIRTY, GLOBAL)
@@ -57,7 +56,7 @@ class Builder:
     def __init__(self, memory: PhysicalMemory, frames: Iterator[int], rng: Random) -> None:
         self.memory, self.rng, self._frames = memory, rng, frames
         self.tables: dict[int, int] = {}  # the level of each, by its address
-        self.root = self.table(TOP)
+        self.root = self.table(LEVELS)
 
     def table(self, level: int) -> int:
         """A new table of zeroes."""
@@ -70,7 +69,7 @@ class Builder:
         """Where the entry of this level for va lies, the tables on the way made; None if a page
         or something odd is in the way."""
         table = self.root
-        for above in range(TOP, level, -1):
+        for above in range(LEVELS, level, -1):
             place = table + 8 * index(va, above)
             value = self.memory.u64(place)
             if value == 0:

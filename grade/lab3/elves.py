@@ -7,16 +7,17 @@ from dataclasses import replace
 from random import Random
 from typing import NamedTuple
 
-from grade.lab3.kernel import FILE_ROOM, NUMBERS, OUT, PAGE, WINDOW, Programs, ask
-from grade.machine import paging
+from grade.lab2.kernel import OUT, ask
+from grade.lab3.kernel import FILE_ROOM, Programs
+from grade.machine import layout, paging
+from grade.machine.layout import PAGE, WINDOW_BASE, WORD
 from grade.outcome import equal, expect
 from grade.programs.image import (DYNAMIC, HEADER, INTERPRETER, NOTE, R, W, X, Image, Segment,
                                   patched)
 
-USER_START, KERNEL_BASE = NUMBERS["USER_START"], NUMBERS["KERNEL_BASE"]
-LIMIT = NUMBERS["USER_STACK_LIMIT"] - PAGE  # programs end below it
-STACK = NUMBERS["USER_STACK_TOP"]
-WORD = 1 << 64
+USER_START, KERNEL_BASE = layout.USER_START, layout.KERNEL_BASE
+LIMIT = layout.USER_STACK_LIMIT - PAGE  # programs end below it
+STACK = layout.USER_STACK_TOP
 GNU_STACK, TLS = 0x6474E551, 7
 
 RIGHTS = (R | X, X, R, R | W, W, R | X)
@@ -238,7 +239,7 @@ def broken_places(make: Maker) -> None:
                      words=f"address not at its offset modulo {PAGE:#x}, but {shift} further")
     low = data.address % PAGE
     for address in (low, USER_START - PAGE + low, LIMIT + low, STACK - PAGE + low, (1 << 47) + low,
-                    WINDOW + low, KERNEL_BASE + 0x100000 + low, WORD - PAGE + low):
+                    WINDOW_BASE + low, KERNEL_BASE + 0x100000 + low, WORD - PAGE + low):
         make.segment("ERROR_ELF_RANGE", 2, address=address)
     room = LIMIT - data.address
     for size in (room + 1, room + PAGE, 1 << 47, 1 << 63, WORD - data.address,
@@ -300,7 +301,7 @@ def refuse_all(kernel: Programs, rng: Random) -> None:
     calls, at = [], 0
     for each in files[:-1]:
         kernel.m.phys.write(kernel.module + at, each.data)
-        calls.append(ask("load_elf", root, WINDOW + kernel.module + at, len(each.data), OUT))
+        calls.append(ask("load_elf", root, WINDOW_BASE + kernel.module + at, len(each.data), OUT))
         at += len(each.data) + 0x37 & -8
     assert at < FILE_ROOM
     for broken, reply in zip(files, kernel.all(calls)):

@@ -9,21 +9,19 @@ from random import Random
 from typing import NamedTuple
 
 from grade.lab import Lab
-from grade.lab3.kernel import NUMBERS, PAGE, USER_END
-from grade.machine import Machine, Module, msr, paging
+from grade.machine import Machine, Module, layout, msr, paging
+from grade.machine.layout import MSR_FS_BASE, PAGE, USER_CS, USER_END, USER_SS, USER_START
 from grade.machine.paging import ADDRESS
-from grade.machine.state import DF, FIXED, GENERAL, ID, IF, USER_CS, USER_SS, random_registers
+from grade.machine.state import ARITHMETIC, DF, FIXED, GENERAL, ID, IF, random_registers
 from grade.outcome import equal, expect
 from grade.programs.image import R, W, Code, Image, Segment, assemble
 
-FS_BASE = 0xC000_0100
 AREA = 512  # of FXSAVE
 CONTROL_WORD, STATUS_WORD, TAG_WORD, MXCSR = (0, 2), (2, 2), (4, 1), (24, 4)  # offset, size
 CLEAN = ((CONTROL_WORD, 0x37F, "the x87 control word"), (STATUS_WORD, 0, "the x87 status word"),
          (TAG_WORD, 0, "the x87 tag byte"), (MXCSR, 0x1F80, "MXCSR"))
-ARITHMETIC = 0x8D5
 
-TIMER = NUMBERS["VECTOR_TIMER"]
+TIMER = layout.VECTOR_TIMER
 FAST = 119  # the timer's divisor for 10 kHz
 TICKS, LOOPS, MOST_SLICES = 1000, 5_000_000, 300
 
@@ -93,7 +91,7 @@ class Entrance:
         ring 3, and stop at the program's first instruction; the registers before."""
         m = self.m
         m.set_u64(self.fs_base, fs_base)
-        flags = self.regs.rflags & IF | FIXED | self.rng.getrandbits(12) & ARITHMETIC
+        flags = self.regs.rflags & IF | FIXED | self.rng.getrandbits(12) & sum(ARITHMETIC)
         before = {**random_registers(self.rng), "rdi": self.made.at(label), "rsi": stack,
                   "rdx": USER_CS, "rcx": USER_SS, "rsp": self.regs.rsp, "rflags": flags}
         m.set_regs(cr3=self.regs.cr3, fs=USER_SS, gs=USER_SS, rip=self.regs.rip, **before)
@@ -132,7 +130,7 @@ class Entrance:
         place = m.sym("probe_data")
         m.write(place, bytes(area))
         self.kernel_code(DIRTY, place)
-        self.enter("store", 0x1000, 0)
+        self.enter("store", USER_START, 0)
         m.run_to(self.made.at("stored"))
         seen = m.read(self.made.data, AREA)
         for (offset, size), wanted, name in CLEAN:
@@ -159,7 +157,7 @@ def entrance(lab: Lab) -> Iterator[Entrance]:
 
 
 def random_stack(rng: Random) -> int:
-    return rng.randrange(0x1000, USER_END, 16)
+    return rng.randrange(USER_START, USER_END, 16)
 
 
 # FS_BASE
@@ -179,7 +177,7 @@ def check_fs_base(gate: Entrance) -> None:
 
     def note() -> None:
         written = msr.about_to_write(m.regs)
-        if written.msr == FS_BASE:
+        if written.msr == MSR_FS_BASE:
             selectors.append((m.regs.fs, written.value))
 
     for place in msr.places(m.symbols.elf):
@@ -206,7 +204,7 @@ def check_ticks(gate: Entrance) -> None:
     """A thousand interrupts of a program that has random numbers in every register."""
     m, made = gate.m, gate.made
     gate.kernel_code(SPEED, FAST)
-    gate.enter("load", 0x1000, gate.rng.getrandbits(47))
+    gate.enter("load", USER_START, gate.rng.getrandbits(47))
     area = bytearray(AREA)
     struct.pack_into("<HHB", area, 0, 0x37F, 0, 0xFF)
     struct.pack_into("<I", area, MXCSR[0], 0x1F80)

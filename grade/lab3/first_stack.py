@@ -8,14 +8,16 @@ from random import Random
 from typing import NamedTuple
 
 from grade.lab import Lab
+from grade.lab2.kernel import OUT, Reply
 from grade.lab3.elves import LIMIT, MOST_DATA
-from grade.lab3.kernel import NUMBERS, OUT, PAGE, Programs, Reply
-from grade.machine import paging
+from grade.lab3.kernel import Programs
+from grade.machine import layout, paging
+from grade.machine.layout import PAGE
 from grade.machine.multiboot2 import Module
 from grade.outcome import equal, expect
 from grade.programs.image import HEADER, PROGRAM_HEADER, R, W, Image, Segment, patched
 
-TOP = NUMBERS["USER_STACK_TOP"]
+TOP = layout.USER_STACK_TOP
 BOTTOM = TOP - PAGE
 AT_NULL, AT_PHDR, AT_PHENT, AT_PHNUM, AT_PAGESZ, AT_ENTRY = 0, 3, 4, 5, 6, 9
 NAMES = {AT_PHDR: "AT_PHDR", AT_PHENT: "AT_PHENT", AT_PHNUM: "AT_PHNUM", AT_PAGESZ: "AT_PAGESZ",

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from random import Random
 
-from grade.lab3.kernel import NUMBERS, Programs
+from grade.lab1.segments import INTERRUPT_GATE
+from grade.lab3.kernel import Programs
 from grade.lab3.visitor import Visitor
-from grade.machine import Machine
-from grade.machine.state import CALLER_SAVED, FIXED, GENERAL, IF, random_registers
+from grade.machine import Machine, layout
+from grade.machine.layout import ENOSYS, VECTOR_BP, VECTOR_GP
+from grade.machine.state import (ARITHMETIC, CALLER_SAVED, DF, FIXED, GENERAL, IF, IST,
+                                 random_registers)
 from grade.outcome import equal, expect, show
 
-SYSCALL, BREAKPOINT, GENERAL_PROTECTION = NUMBERS["VECTOR_SYSCALL"], 3, 13
-OPEN = (BREAKPOINT, SYSCALL)
-IST = {1: NUMBERS["IST_DEBUG"], 2: NUMBERS["IST_NMI"], 8: NUMBERS["IST_DOUBLE_FAULT"],
-       18: NUMBERS["IST_MACHINE_CHECK"]}
-INTERRUPT_GATE = 0xE
+SYSCALL = layout.VECTOR_SYSCALL
+OPEN = (VECTOR_BP, SYSCALL)
 NAMED = (0, 1, 2, 6, 8, 13, 14, 17, 18, 0x20, 0x21, 0x27, 0x7F, 0x81, 0xFF)
 
 LIMIT_OF_ERRORS = 4095
-ENOSYS = 38
 ARGUMENTS = (("rdi", "rdi"), ("rsi", "rsi"), ("rdx", "rdx"), ("r10", "rcx"), ("r8", "r8"),
              ("r9", "r9"))  # of a system call, and of a C function
-ARITHMETIC = 0x8D5 | 1 << 10  # CF PF AF ZF SF OF DF: a program may leave them as it likes
+LEFT = sum(ARITHMETIC) | DF  # a program may leave these as it likes
 
 
 def check_gates(m: Machine) -> None:
@@ -38,7 +37,7 @@ def check_gates(m: Machine) -> None:
               "0xe, an interrupt gate, clears IF on the way in; 0xf, a trap gate, does not")
         equal(low >> 47 & 1, 1, f"the present bit of {name}")
         equal(low >> 32 & 0xFF, IST.get(vector, 0), f"the IST number of {name}")
-        equal(low >> 16 & 0xFFFF, NUMBERS["SELECTOR_KERNEL_CODE"], f"the selector of {name}")
+        equal(low >> 16 & 0xFFFF, layout.SELECTOR_KERNEL_CODE, f"the selector of {name}")
         offset = low & 0xFFFF | low >> 32 & 0xFFFF0000 | (high & 0xFFFFFFFF) << 32
         equal(offset, int.from_bytes(stubs[8 * vector:8 * vector + 8], "little"),
               f"the handler of {name}")
@@ -57,7 +56,7 @@ def raise_from_ring3(kernel: Programs, rng: Random) -> None:
         if n in OPEN:
             expect(event.vector == n, seen, f"vector {n}")
         else:
-            expect(event.vector == GENERAL_PROTECTION, seen,
+            expect(event.vector == VECTOR_GP, seen,
                    "vector 13, #GP: ring 3 must not raise what only the processor raises")
         equal(event.cpl, 3, f"the ring in which vector {event.vector} came")
 
@@ -74,7 +73,7 @@ class Caller:
 
     def state(self, number: int) -> dict[str, int]:
         """Random registers, flags and stack pointer of ring 3."""
-        flags = FIXED | self.rng.getrandbits(64) & (ARITHMETIC | IF)
+        flags = FIXED | self.rng.getrandbits(64) & (LEFT | IF)
         return {**random_registers(self.rng), "rax": number, "rflags": flags,
                 "rsp": self.rng.randrange(1 << 47)}
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from random import Random
 
-from grade.lab3.kernel import NUMBERS, PAGE, Programs
+from grade.lab3.kernel import Programs
 from grade.lab3.rounds import Report, Rounds
-from grade.machine import paging
+from grade.machine import layout, paging
+from grade.machine.layout import PAGE, PF_USER, SIGSEGV, VECTOR_PF
 from grade.machine.paging import ADDRESS
+from grade.machine.state import frame_layout
 from grade.outcome import equal, expect
 from grade.programs.image import program
 
-TOP, LIMIT = NUMBERS["USER_STACK_TOP"], NUMBERS["USER_STACK_LIMIT"]
-PAGE_FAULT, SIGSEGV = 14, 11
-USER_BIT = 1 << 2
-FRAME_ERROR = 16 * 8  # in struct trap_frame
+TOP, LIMIT = layout.USER_STACK_TOP, layout.USER_STACK_LIMIT
 PANIC = "PANIC: #PF page fault"
 FEW = 48  # frames: enough for a program to start, too few for all of its stack
 
@@ -51,7 +50,7 @@ class Stack:
         report = self.rounds.finish("stack", what)
         expect((report.how, report.number) == ("ended by signal", SIGSEGV),
                f"{what}: {report.how} {report.number}", f"ended by signal {SIGSEGV} (SIGSEGV)")
-        faults = [each for each in report.events if each.vector == PAGE_FAULT]
+        faults = [each for each in report.events if each.vector == VECTOR_PF]
         equal(faults[-1].cr2 if faults else None, address, f"{what}: the address of the last fault")
         expect(any(f"{address:016x}" in line for line in report.lines),
                f"{what}: the kernel says {report.lines[-4:]}", f"{address:016x} is named")
@@ -100,7 +99,7 @@ def overflow(stack: Stack) -> None:
     stack.begin()
     what = "a program that pushes without end"
     report = stack.end("dig", what, LIMIT - 8)
-    mended = sum(each.vector == PAGE_FAULT for each in report.events) - 1
+    mended = sum(each.vector == VECTOR_PF for each in report.events) - 1
     equal(mended, (TOP - LIMIT) // PAGE - 1, f"{what}: the number of page faults that were mended")
 
 
@@ -138,8 +137,8 @@ def guilty_though_not_by_the_u_bit(stack: Stack) -> None:
     stack.begin()
     m.set_regs(rip=stack.labels["touch"], rax=LIMIT - 8)
     m.run_to("trap")
-    error = m.regs.rdi + FRAME_ERROR
-    m.set_u64(error, m.u64(error) & ~USER_BIT)
+    error = m.regs.rdi + frame_layout(m).fields["error"].offset
+    m.set_u64(error, m.u64(error) & ~PF_USER)
     what = "a page fault with CS of ring 3 and an error code without the U bit"
     report = stack.rounds.finish("stack", what)
     expect((report.how, report.number) == ("ended by signal", SIGSEGV),
@@ -155,11 +154,11 @@ def guilty_kernel(stack: Stack, address: int, forged: bool) -> None:
     m.set_regs(rip=m.sym("probe_peek"), rdi=address)
     if forged:
         m.run_to("trap")
-        error = m.regs.rdi + FRAME_ERROR
-        m.set_u64(error, m.u64(error) | USER_BIT)
+        error = m.regs.rdi + frame_layout(m).fields["error"].offset
+        m.set_u64(error, m.u64(error) | PF_USER)
     m.run_to("machine_exit")
     heard = m.console.lines[stack.rounds.heard:]
-    expect(m.regs.rdi & 0xFF == NUMBERS["EXIT_PANIC"] and any(
+    expect(m.regs.rdi & 0xFF == layout.EXIT_PANIC and any(
         line.startswith(PANIC) for line in heard),
            f"the kernel's own read of {address:#x}, in a system call, does not end in a panic; it "
            f"says {heard[-3:]}", f"a line that begins with {PANIC!r}: the program is not guilty")

@@ -5,20 +5,22 @@ from __future__ import annotations
 from random import Random
 from typing import NamedTuple
 
-from grade.lab3.kernel import NUMBERS, PAGE, WINDOW, Programs
+from grade.lab3.kernel import Programs
 from grade.lab3.rounds import Report, Rounds
+from grade.machine import layout
 from grade.machine.intlog import Interrupt
+from grade.machine.layout import (PAGE, SIGFPE, SIGILL, SIGSEGV, SIGTRAP, VECTOR_BP as BP,
+                                  VECTOR_DB as DB, VECTOR_DE as DE, VECTOR_GP as GP,
+                                  VECTOR_MF as MF, VECTOR_PF as PF, VECTOR_UD as UD, WINDOW_BASE)
 from grade.outcome import equal, expect
 from grade.programs.image import R, W, X, Code, Image, Segment, assemble
 from grade.programs.processors import also_raised
 
-SIGILL, SIGTRAP, SIGFPE, SIGSEGV = 4, 5, 8, 11
-DE, DB, BP, UD, GP, PF, MF = 0, 1, 3, 6, 13, 14, 16
-TIMER, SYSCALL = NUMBERS["VECTOR_TIMER"], NUMBERS["VECTOR_SYSCALL"]
+TIMER, SYSCALL = layout.VECTOR_TIMER, layout.VECTOR_SYSCALL
 NAMES = {DE: "#DE divide error", DB: "#DB debug exception", BP: "#BP breakpoint",
          UD: "#UD invalid opcode", GP: "#GP general protection", PF: "#PF page fault",
          MF: "#MF x87 floating-point error"}
-STACK_TOP = NUMBERS["USER_STACK_TOP"]
+STACK_TOP = layout.USER_STACK_TOP
 
 
 class Hostile(NamedTuple):
@@ -132,8 +134,9 @@ class Zoo:
             "base": base, "constants": constants, "data": data, "data_end": data + PAGE,
             "kernel_code": m.sym("text_start") + rng.randrange(PAGE),
             "kernel_constants": m.sym("rodata_start"), "kernel_data": m.sym("cpu_tss"),
-            "kernel_idt": m.system.idtr.base, "window": WINDOW + rng.randrange(1 << 20, 1 << 24, 8),
-            "kernel_stack": NUMBERS["KERNEL_STACKS_BASE"] + PAGE + 8 * rng.randrange(400)}
+            "kernel_idt": m.system.idtr.base,
+            "window": WINDOW_BASE + rng.randrange(1 << 20, 1 << 24, 8),
+            "kernel_stack": layout.KERNEL_STACKS_BASE + PAGE + 8 * rng.randrange(400)}
         text = "\n".join(f"{name} equ {value:#x}" for name, value in self.names.items())
         text += "\ncode_end equ base + code_size\n"
         for label, each in zip(labels, programs):

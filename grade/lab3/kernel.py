@@ -9,20 +9,17 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from grade.lab import Lab
-from grade.lab2.kernel import (KERNEL_BASE, NUMBERS, OUT, PAGE, USER_END, WINDOW, Kernel, Reply,
-                               ask)
-from grade.machine import Machine, Module
+from grade.lab2.kernel import OUT, Kernel, Reply
+from grade.machine import Machine, Module, layout
+from grade.machine.layout import WINDOW_BASE
 from grade.machine.multiboot2 import MODULE, tags
-
-__all__ = ["KERNEL_BASE", "NUMBERS", "OUT", "PAGE", "USER_END", "WINDOW", "File", "Programs",
-           "Reply", "ask", "programs", "module_tag"]
 
 FILE_ROOM = 0x10000
 LINE = "x" * 24  # the module's command line, which is written over
 DATA, STACK, STACK_TOP, FRAME = 0x8000, 0xC000, 0xFE00, 0xFF00  # in probe_data, behind the slots
 
 KERNEL_HALF = range(256, 512)
-STACKS = NUMBERS["KERNEL_STACKS_BASE"] >> 39 & 511  # the top table's entry for kernel stacks
+STACKS = layout.KERNEL_STACKS_BASE >> 39 & 511  # the top table's entry for kernel stacks
 
 
 class File(NamedTuple):
@@ -56,7 +53,7 @@ class Programs(Kernel):
         """Lay a program file where the kernel can read it, with something else behind it."""
         assert len(file) < FILE_ROOM
         self.m.phys.write(self.module, file + b"\x5a" * (FILE_ROOM - len(file)))
-        return File(WINDOW + self.module, len(file))
+        return File(WINDOW_BASE + self.module, len(file))
 
     def space(self) -> int:
         """A new address space."""

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from random import Random
 
-from grade.lab3.kernel import NUMBERS, PAGE, STACKS, Programs
+from grade.lab3.kernel import STACKS, Programs
 from grade.lab3.visitor import RSP0, Visitor
-from grade.machine import Machine, paging
+from grade.machine import Machine, layout, paging
+from grade.machine.layout import PAGE, VECTOR_DF, VECTOR_PF, VECTOR_UD
 from grade.machine.paging import ADDRESS, NO_EXECUTE, USER, WRITABLE, Mapping
-from grade.machine.state import mapped
+from grade.machine.state import frame_size, mapped
 from grade.outcome import Failure, Outcome, equal, expect
 
-SIZE = NUMBERS["STACK_SIZE"]
+SIZE = layout.STACK_SIZE
 TSS_SIZE = 104
-TRAP_FRAME = 22 * 8
-DOUBLE_FAULT, INVALID_OPCODE, PAGE_FAULT = 8, 6, 14
 UD2 = b"\x0f\x0b"
 
 
@@ -121,19 +120,19 @@ def interrupted(visitor: Visitor, what: str) -> None:
         failure.seen = f"{what}, an exception in ring 3 does not reach trap(): {failure.seen}"
         raise
     chain = [each.vector for each in m.events[before:]]
-    if DOUBLE_FAULT in chain:
-        fault = next(each for each in m.events[before:] if each.vector != INVALID_OPCODE)
+    if VECTOR_DF in chain:
+        fault = next(each for each in m.events[before:] if each.vector != VECTOR_UD)
         raise Failure(Outcome.WRONG, f"{what}, an exception in ring 3 became a double fault: the "
                       f"processor could not push its frame at {fault.cr2 or fault.sp:#x}",
                       "TSS.rsp0 names a stack that is mapped in the process's tables")
-    equal(chain, [INVALID_OPCODE], f"{what}, the list of exceptions")
+    equal(chain, [VECTOR_UD], f"{what}, the list of exceptions")
 
 
 def check_frame_place(visitor: Visitor, top: int, what: str) -> None:
     """The frame begins right below the top."""
-    regs = visitor.m.regs
-    expect(regs.rdi == top - TRAP_FRAME, f"{what}, the processor pushed its frame from "
-           f"{regs.rdi + TRAP_FRAME:#x} downwards", f"from {top:#x}, the stack's top")
+    regs, size = visitor.m.regs, frame_size(visitor.m)
+    expect(regs.rdi == top - size, f"{what}, the processor pushed its frame from "
+           f"{regs.rdi + size:#x} downwards", f"from {top:#x}, the stack's top")
     equal(regs.cr3 & ADDRESS, visitor.root, f"{what}, the address space in use")
 
 
@@ -151,7 +150,7 @@ def use_stack(kernel: Programs, visitor: Visitor, bottom: int, top: int) -> None
     m.set_regs(rip=m.sym("probe_peek"), rdi=bottom - 8)
     m.run_to("trap")
     fault = m.newest_event
-    expect((fault.vector, fault.cr2) == (PAGE_FAULT, bottom - 8), "a read of the page below the "
+    expect((fault.vector, fault.cr2) == (VECTOR_PF, bottom - 8), "a read of the page below the "
            f"kernel stack ends in vector {fault.vector}, CR2 {fault.cr2 or 0:#x}",
            f"a page fault at {bottom - 8:#x}")
     m.set_regs(rsp=before.rsp)
@@ -170,7 +169,7 @@ def check_rsp0(kernel: Programs, rng: Random) -> None:
     m = kernel.m
     before = read_tss(m)
     for _ in range(5):
-        top = NUMBERS["KERNEL_STACKS_BASE"] + rng.randrange(1, 1 << 30) * PAGE
+        top = layout.KERNEL_STACKS_BASE + rng.randrange(1, 1 << 30) * PAGE
         kernel.one("set_kernel_stack", top)
         after = read_tss(m)
         equal(int.from_bytes(after[RSP0:RSP0 + 8], "little"), top,
@@ -183,10 +182,10 @@ def check_too_early(m: Machine) -> None:
     """Before gdt_init there is no TSS to set anything in: a panic must say so."""
     m.run_to("gdt_init")
     back = m.u64(m.regs.rsp)
-    m.set_regs(rip=m.sym("set_kernel_stack"), rdi=NUMBERS["KERNEL_STACKS_BASE"])
+    m.set_regs(rip=m.sym("set_kernel_stack"), rdi=layout.KERNEL_STACKS_BASE)
     expect(m.run_to(back, "machine_exit") != back, "before gdt_init, set_kernel_stack returns as "
            "if there were a TSS", "the panic of get_tss")
-    m.run_to_exit(NUMBERS["EXIT_PANIC"])
+    m.run_to_exit(layout.EXIT_PANIC)
     panic = next((line for line in m.console.lines if line.startswith("PANIC: ")), "")
     expect("TSS" in panic, f"before gdt_init, set_kernel_stack ends in {panic!r}",
            "the panic of get_tss, which names the TSS")

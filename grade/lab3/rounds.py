@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from grade.lab3.kernel import NUMBERS, Programs
+from grade.lab3.kernel import Programs
+from grade.machine import layout
 from grade.machine.gdbremote import GENERAL
 from grade.machine.intlog import Interrupt
 from grade.outcome import equal, expect
@@ -45,8 +46,8 @@ class Rounds:
         """Let the program run to its end; the kernel must survive it and lose nothing."""
         m = self.m
         m.run_to("machine_exit")
-        if m.regs.rdi & 0xFF != NUMBERS["EXIT_OK"]:
-            m.run_to_exit(NUMBERS["EXIT_OK"])  # fails, and explains why
+        if m.regs.rdi & 0xFF != layout.EXIT_OK:
+            m.run_to_exit(layout.EXIT_OK)  # fails, and explains why
         lines = m.console.lines[self.heard:]
         ended = [match for match in map(ENDED.fullmatch, lines) if match]
         equal([match[1] for match in ended], [name], f"{what}: the list of programs that ended")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import struct
 from random import Random
 
-from grade.lab3.kernel import FRAME, NUMBERS, PAGE, STACK_TOP, Programs
-from grade.machine.state import FIXED, USER_CS, USER_SS
+from grade.lab3.kernel import FRAME, STACK_TOP, Programs
+from grade.machine import layout
+from grade.machine.layout import PAGE, USER_CS, USER_SS
+from grade.machine.state import FIXED
 
 IRETQ = b"\x48\xcf"
-RSP0 = NUMBERS["TSS_RSP0"]
+RSP0 = layout.TSS_RSP0
 
 
 class Visitor:

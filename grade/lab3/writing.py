@@ -8,15 +8,13 @@ from contextlib import contextmanager
 from random import Random
 
 from grade.lab import Lab
-from grade.lab3.kernel import KERNEL_BASE, NUMBERS, PAGE, USER_END, WINDOW
-from grade.machine import Machine, Module
+from grade.machine import Machine, Module, layout
 from grade.machine.frames import count_free
+from grade.machine.layout import (EBADF, EFAULT, KERNEL_BASE, PAGE, SYS_exit, SYS_write, USER_END,
+                                  WINDOW_BASE, WORD, signed)
 from grade.outcome import equal, expect
 from grade.programs.image import R, W, X, Image, Segment, assemble
 
-WRITE, EXIT = 1, 60
-EBADF, EFAULT = 9, 14
-WORD = 1 << 64
 PAGES = 3  # of data that can be written
 HELLO = b"Hello from userspace! (via Rung syscall handler)\n"
 NAMES = {0: "0", -EBADF: "-EBADF (-9)", -EFAULT: "-EFAULT (-14)"}
@@ -46,14 +44,13 @@ class Writer:
         registers = dict(zip(names, (each % WORD for each in arguments)))
         self.m.set_regs(rip=self.code.address, rax=number, **registers)
         self.m.run_to(self.code.address + 2)
-        result = self.m.regs.rax
-        return result - WORD if result >> 63 else result
+        return signed(self.m.regs.rax)
 
     def write(self, fd: int, address: int, count: int, wanted: bytes | int,
               words: str = "") -> None:
         """write(fd, address, count): these bytes arrive, or this error and nothing."""
         before = len(self.m.console.raw)
-        result = self.call(WRITE, fd, address, count)
+        result = self.call(SYS_write, fd, address, count)
         data = wanted if isinstance(wanted, bytes) else b""
         what = f"write({fd}, {address:#x}, {count:#x})" + (f", {words}," if words else "")
         expected = wanted if isinstance(wanted, int) else len(wanted)
@@ -115,17 +112,17 @@ def refuse_writes(w: Writer) -> None:
     for fd in (0, 3, 4, -1, 1 << 31, 0x101, rng.randrange(5, 1 << 31)):
         w.write(fd, data.address, 10, -EBADF)
     w.write(7, 0, 0, -EBADF)
-    w.write(5, WINDOW, 10, -EBADF, "wrong file and wrong address")
+    w.write(5, WINDOW_BASE, 10, -EBADF, "wrong file and wrong address")
     end = data.end
     for address, words in (
             (0, "page 0"), (8, "page 0"), (end, "behind its last page"),
             (data.address - PAGE, "between its segments"), (USER_END, "the last page of its half"),
             (USER_END - 1, "not mapped"), (1 << 47, "not canonical"), (WORD - 8, "wrapping around"),
             (WORD - 1, "wrapping around"), (KERNEL_BASE + 0x101000, "the kernel's code"),
-            (m.sym("cpu_tss"), "the kernel's data"), (WINDOW + 0x200000, "physical memory"),
-            (m.regs.rsp + WINDOW, "not canonical, or the kernel's"),
-            (NUMBERS["KERNEL_STACKS_BASE"] + PAGE, "its kernel stack"),
-            (rng.randrange(1 << 47, WINDOW), "not canonical")):
+            (m.sym("cpu_tss"), "the kernel's data"), (WINDOW_BASE + 0x200000, "physical memory"),
+            (m.regs.rsp + WINDOW_BASE, "not canonical, or the kernel's"),
+            (layout.KERNEL_STACKS_BASE + PAGE, "its kernel stack"),
+            (rng.randrange(1 << 47, WINDOW_BASE), "not canonical")):
         w.write(1, address, rng.choice((1, 16, 300, WORD - 1)), -EFAULT, words)
 
 
@@ -141,7 +138,7 @@ def write_in_part(w: Writer) -> None:
         for count in (room + 1, rng.choice((1 << 47, 1 << 63, WORD - 1, WORD - address))):
             w.write(1, address, count, -EFAULT, "beyond the end of its half")
     w.write(1, data.end, 0, b"", "nothing, at an address that is not mapped")
-    w.write(1, WINDOW, 0, -EFAULT, "nothing, at an address of the kernel's")
+    w.write(1, WINDOW_BASE, 0, -EFAULT, "nothing, at an address of the kernel's")
 
 
 # The end
@@ -150,7 +147,7 @@ def write_in_part(w: Writer) -> None:
 def end_program(w: Writer, status: int, name: str) -> None:
     """exit(status): said, everything given back, and the machine left."""
     w.write(1, *w.part(w.constants, ord("\n"), 1), "a newline")
-    w.m.set_regs(rip=w.code.address, rax=EXIT, rdi=status)
+    w.m.set_regs(rip=w.code.address, rax=SYS_exit, rdi=status)
     check_end(w.m, w.free, f"process {name}: exited with status {status & 0xFF}")
 
 
@@ -164,7 +161,7 @@ def check_end(m: Machine, free: int, line: str) -> None:
     """The end of a run: all frames are free again, and the last three lines say so."""
     m.run_to("machine_exit")
     after = count_free(m)
-    m.run_to_exit(NUMBERS["EXIT_OK"])
+    m.run_to_exit(layout.EXIT_OK)
     equal(after, free, "the number of free frames after the program")
     m.console.expect_in_order([line, f"frames: {free} free before, {free} after",
                                "Rung lab 3: done"])
@@ -179,7 +176,7 @@ def check_embedded(m: Machine) -> None:
         re.compile(r"\[USERMODE\] Entering Ring 3: entry=0x400[0-9a-f]{3} "
                    r"stack=0x7ffffffe[0-9a-f]{4}"),
         HELLO.decode().rstrip("\n")])
-    calls = [each for each in m.events if each.vector == NUMBERS["VECTOR_SYSCALL"]]
+    calls = [each for each in m.events if each.vector == layout.VECTOR_SYSCALL]
     expect(calls and all(each.software and each.cpl == 3 for each in calls),
            f"{len(calls)} times `int 0x80`, from the rings {sorted({each.cpl for each in calls})}",
            "the greeting comes by `int 0x80` from ring 3")

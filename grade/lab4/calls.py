@@ -6,39 +6,37 @@ import re
 from collections.abc import Iterator
 from random import Random
 
-from grade.lab4.entries import (DEBUG, MOST_STEPS, gs_in_kernel, gs_in_program, ist_top,
-                                strike_here, too_long)
+from grade.lab4.entries import (MOST_STEPS, gs_in_kernel, gs_in_program, ist_top, strike_here,
+                                too_long)
 from grade.lab4.puppet import DATA_PAGES, Guest
 from grade.lab4.returns import Visit, exit_by_syscall
-from grade.machine import Machine, Registers
-from grade.machine.state import (AC, ARGUMENTS, C_ARGUMENTS, DF, FIXED, FRAME_SIZE, GENERAL, ID,
-                                 IF, IOPL, KERNEL_BASE, KERNEL_CS, KERNEL_SS, NT, NUMBERS, PAGE,
-                                 RF, SYSCALL_FRAME, TF, TRAP_FRAME, USER_CS, USER_END, USER_SS,
-                                 assign, begin_call, compare, end_call, flags_clear, give_back,
-                                 random_flags, read_frame, user_base, values, variable,
-                                 write_words)
+from grade.machine import Machine, Registers, layout
+from grade.machine.layout import (DR6_NOTHING, KERNEL_BASE, PAGE, SIGSEGV, SIGTRAP, SYSCALL_LIMIT,
+                                  SYS_getpid, USER_CS, USER_END, USER_SS, VECTOR_DB, WORD)
+from grade.machine.state import (AC, ARGUMENTS, C_ARGUMENTS, DF, FIXED, GENERAL, ID, IF, IOPL,
+                                 KERNEL_CS, KERNEL_SS, NT, RF, SYSCALL_FRAME, TF, TRAP_FRAME,
+                                 assign, begin_call, compare, end_call, flags_clear, frame_size,
+                                 give_back, random_flags, read_frame, user_base, values, variable,
+                                 write_frame)
 from grade.outcome import equal, expect
 from grade.programs.image import assemble
 
 HANDLER = "per_cpu_data_ptr"  # stands in the table for a call of the grader's; never runs
-LIMIT = 512  # SYSCALL_LIMIT of syscall_numbers.h
 HOSTILE = (IF, DF, NT, AC, IOPL, ID)
 NOT_IN_C = (TF, DF, NT, AC, IOPL)
 CHANGED = ("rax", "rcx", "r11")
-ENOSYS = -38
 KERNELS = "on_debug in debug.c: a #DB of ring 0 is no mistake of the kernel's, which goes on"
-DR6_NOTHING = 0xFFFF0FF0  # after a reset (Intel SDM vol. 3A table 9-1)
 
 
 def hook(machine: Machine, rng: Random) -> int:
     """A system call that is the grader's: its number, often the first or the last."""
-    number = rng.choice((0, LIMIT - 1, rng.randrange(300, LIMIT)))
+    number = rng.choice((0, SYSCALL_LIMIT - 1, rng.randrange(300, SYSCALL_LIMIT)))
     assign(machine, "syscall_table", machine.sym(HANDLER), 8 * number)
     return number
 
 
 def frame_address(machine: Machine) -> int:
-    return variable(machine, "percpu", NUMBERS["PERCPU_FRAME"])
+    return variable(machine, "percpu", layout.PERCPU_FRAME)
 
 
 def stack_pointers(machine: Machine, rng: Random) -> Iterator[int]:
@@ -73,7 +71,7 @@ def check_handler(guest: Guest, before: Registers) -> None:
 def check_frame(guest: Guest, before: Registers, regs: Registers) -> None:
     """struct syscall_frame, slot by slot."""
     m, where = guest.m, "at the handler of a system call"
-    top = variable(m, "percpu", NUMBERS["PERCPU_KERNEL_RSP"])
+    top = variable(m, "percpu", layout.PERCPU_KERNEL_RSP)
     expect(top - 0x400 < regs.rsp < top, f"{where}: RSP is {regs.rsp:#x}",
            f"a little below percpu.kernel_rsp, {top:#x}")
     address = frame_address(m)
@@ -129,25 +127,25 @@ def single_step(guest: Guest, number: int) -> None:
     m.run_to("syscall_entry")
     m.set_regs(rflags=m.regs.rflags | TF)
     m.run_to(HANDLER)
-    equal(len([each for each in m.events if (each.vector, each.cpl) == (DEBUG, 0)]), 1,
+    equal(len([each for each in m.events if (each.vector, each.cpl) == (VECTOR_DB, 0)]), 1,
           "the number of #DB in ring 0 after one with TF at syscall_entry", KERNELS)
     flags_clear(m.regs, NOT_IN_C, "at the handler of a system call with TF set")
     equal(debug_status(m), DR6_NOTHING, "DR6 after a #DB that the kernel has handled", KERNELS)
     kernels_breakpoint(guest)
     give_back(m, guest.rng)
     m.run_to("process_kill")
-    event = next(each for each in reversed(m.events) if each.vector != NUMBERS["VECTOR_TIMER"])
+    event = next(each for each in reversed(m.events) if each.vector != layout.VECTOR_TIMER)
     equal((event.vector, event.cpl), (1, 3), "vector and ring of what the flag TF leads to")
-    equal(m.regs.rdi, 5, "the signal for it")
+    equal(m.regs.rdi, SIGTRAP, "the signal for it")
 
 
 def kernels_breakpoint(guest: Guest) -> None:
     """trap() returns from a #DB of ring 0. RF is looked at in the frame: QEMU 7.2 ignores it."""
-    m, place = guest.m, ist_top(guest.m, DEBUG) - FRAME_SIZE
-    frame = {name: guest.rng.getrandbits(64) for name in TRAP_FRAME}
-    frame.update(vector=DEBUG, error=0, cs=KERNEL_CS, ss=KERNEL_SS,
+    m, place = guest.m, ist_top(guest.m, VECTOR_DB) - frame_size(guest.m)
+    frame = {name: guest.rng.getrandbits(64) for name in TRAP_FRAME.fields}
+    frame.update(vector=VECTOR_DB, error=0, cs=KERNEL_CS, ss=KERNEL_SS,
                  rflags=random_flags(guest.rng, *HOSTILE) | TF)
-    write_words(m, place, frame.values())
+    write_frame(m, place, frame)
     m.call("trap", place)
     after = read_frame(m, place)
     equal(after.pop("rflags"), frame.pop("rflags") & ~TF | RF, "RFLAGS of a #DB of ring 0 when "
@@ -228,7 +226,7 @@ def return_to(guest: Guest, number: int, rip: int) -> None:
     m = guest.m
     before = syscall(guest, number, guest.rng.getrandbits(64), FIXED | IF)
     m.run_to(HANDLER)
-    m.set_u64(frame_address(m) + NUMBERS["SYSCALL_FRAME_RIP"], rip)
+    write_frame(m, frame_address(m), {"rcx": rip}, SYSCALL_FRAME)
     give_back(m, guest.rng)
     events = len([each for each in m.events if each.vector < 32])
     where = m.run_to("syscall_bad_return", "boot_return_to_kernel", "trap_unexpected")
@@ -237,7 +235,7 @@ def return_to(guest: Guest, number: int, rip: int) -> None:
            "on an Intel processor that SYSRET faults in ring 0, on the program's stack")
     gs_in_kernel(m, before.gs_base, "at syscall_bad_return")
     m.run_to("boot_return_to_kernel")
-    equal(m.regs.rdi, 11, f"the signal for a return to {rip:#x}")
+    equal(m.regs.rdi, SIGSEGV, f"the signal for a return to {rip:#x}")
     equal(len([each for each in m.events if each.vector < 32]), events,
           f"the number of exceptions, for a return to {rip:#x},")
 
@@ -267,6 +265,7 @@ def run_inside(guest: Guest, number: int) -> None:
 
 def numbers(rng: Random) -> Iterator[int]:
     """Numbers that nobody serves."""
-    yield from (LIMIT, LIMIT + 1, -1, -2, 1 << 31, 1 << 32, 1 << 32 | 39, 1 << 63, 1 << 63 | 39,
-                -LIMIT, (1 << 64) - (1 << 31) + 39, 1 << 61, 1 << 61 | 39,
-                rng.getrandbits(64) | LIMIT, rng.choice((2, 3, 300, 400, 511)))
+    yield from (SYSCALL_LIMIT, SYSCALL_LIMIT + 1, -1, -2, -SYSCALL_LIMIT, 1 << 31, 1 << 32, 1 << 61,
+                1 << 63, *(high | SYS_getpid for high in (1 << 32, 1 << 61, 1 << 63)),
+                WORD - (1 << 31) + SYS_getpid,
+                rng.getrandbits(64) | SYSCALL_LIMIT, rng.choice((2, 3, 300, 400, 511)))

@@ -8,18 +8,17 @@ from random import Random
 from typing import NamedTuple
 
 from grade.lab4.puppet import DATA_PAGES, Guest
-from grade.machine import Machine
+from grade.machine import Machine, layout
 from grade.machine.console import Pattern
+from grade.machine.layout import (EBADF, EFAULT, PAGE, SIGSEGV, SYS_getpid, SYS_write, USER_END,
+                                  WINDOW_BASE, WORD)
 from grade.machine.paging import NO_EXECUTE, USER, WRITABLE
-from grade.machine.state import (AC, DF, LANDING, NUMBERS, PAGE, USER_END, WINDOW, begin_call,
-                                 end_call, flags_clear, mapped)
+from grade.machine.state import AC, DF, LANDING, begin_call, end_call, flags_clear, mapped
 from grade.outcome import Failure, Outcome, equal, expect
 
-TOP, LIMIT = NUMBERS["USER_STACK_TOP"], NUMBERS["USER_STACK_LIMIT"]
+TOP, LIMIT = layout.USER_STACK_TOP, layout.USER_STACK_LIMIT
 ROOM = DATA_PAGES * PAGE  # of the kernel's buffer
-WORD = 1 << 64
 MOST_SIZE = WORD - 1
-EFAULT, EBADF = -14, -9
 HELLO = "Hello from userspace! (via Rung syscall handler)"  # and a line feed: 49 bytes
 BASELINE: list[Pattern] = [
     "=== CRITICAL BASELINE TEST: Direct Hello World Execution ===",
@@ -42,7 +41,7 @@ class Copies:
     def __init__(self, guest: Guest) -> None:
         self.guest, self.m, self.rng = guest, guest.m, guest.rng
         self.buffer = self.m.sym("probe_data")
-        guest.plant(rip=guest.program.int80, rax=39)
+        guest.plant(rip=guest.program.int80, rax=SYS_getpid)
         self.m.run_to("trap")
         self.m.step()
 
@@ -128,7 +127,7 @@ def outside(machine_buffer: int, percpu: int, rng: Random) -> Iterator[Copy]:
             ("a size of 2^64 - 1", PAGE, MOST_SIZE),
             ("wrapping around address 0", WORD - few, few + PAGE),
             ("in the kernel's image", machine_buffer + 0x8000, few), ("percpu itself", percpu, 8),
-            ("in the window", WINDOW + 0x200000, few)):
+            ("in the window", WINDOW_BASE + 0x200000, few)):
         yield Copy(words, va, size, 0)
 
 
@@ -183,7 +182,7 @@ def check_other_faults(copies: Copies) -> None:
     access = m.sym("user_copy_access")
     guest.plant(rip=access)
     m.run_to("process_kill")
-    equal(m.regs.rdi, 11, "the signal that ends a program which jumps to user_copy_access")
+    equal(m.regs.rdi, SIGSEGV, "the signal that ends a program which jumps to user_copy_access")
     said = next(line for line in reversed(m.console.lines) if "vector 14" in line)
     expect(f"at {access:016x}," in said,
            f"a program that jumps to user_copy_access is told: {said}",
@@ -194,7 +193,7 @@ def check_other_faults(copies: Copies) -> None:
     expect(m.run_to("trap_unexpected", LANDING) == m.sym("trap_unexpected"),
            "strlen of a program's address, in the kernel and with SMAP on, returns as if all were"
            " well", "a page fault that nobody forgives: it was not user_copy's access")
-    m.run_to_exit(NUMBERS["EXIT_PANIC"])
+    m.run_to_exit(layout.EXIT_PANIC)
 
 
 def check_write(guest: Guest) -> None:
@@ -205,11 +204,12 @@ def check_write(guest: Guest) -> None:
     m.write(end - len(text), text.encode())
     for fd, va, size, result, printed in (
             (1, end - len(text), len(text), len(text), text), (2, end - 9, 9, 9, text[-9:]),
-            (1, end - 7, 5000, 7, text[-7:]), (1, end, 1, EFAULT, ""), (1, data, 0, 0, ""),
-            (3, data, 1, EBADF, ""), (0, data, 1, EBADF, ""),
-            (1, m.sym("percpu"), 8, EFAULT, ""), (1, 1 << 47, 8, EFAULT, "")):
+            (1, end - 7, 5000, 7, text[-7:]), (1, end, 1, -EFAULT, ""), (1, data, 0, 0, ""),
+            (3, data, 1, -EBADF, ""), (0, data, 1, -EBADF, ""),
+            (1, m.sym("percpu"), 8, -EFAULT, ""), (1, 1 << 47, 8, -EFAULT, "")):
         before = len(m.console.text)
-        equal(guest.ask(1, fd, va, size, by="int80"), result, f"write({fd}, {va:#x}, {size})")
+        equal(guest.ask(SYS_write, fd, va, size, by="int80"), result,
+              f"write({fd}, {va:#x}, {size})")
         m.session.pump.drain()
         equal(m.console.text[before:], printed, f"what write({fd}, {va:#x}, {size}) prints")
 

@@ -6,9 +6,9 @@ from __future__ import annotations
 from grade.lab import Lab
 from grade.machine import Machine
 from grade.machine.elf import Elf
+from grade.machine.layout import SYS_getpid
 from grade.machine.machine import load_symbols
 
-GETPID = 39
 MOST = 2000
 
 
@@ -29,7 +29,7 @@ def null_call(machine: Machine, lab: Lab, program: str) -> int:
     before = machine.regs
     stack = before.rsp - 8
     machine.set_u64(stack, entry)
-    machine.set_regs(rip=load_symbols(path)["system_call"], rsp=stack, rdi=GETPID)
+    machine.set_regs(rip=load_symbols(path)["system_call"], rsp=stack, rdi=SYS_getpid)
     count = 0
     while machine.step().rip != entry:
         count += 1

@@ -8,19 +8,16 @@ from random import Random
 from typing import NamedTuple
 
 from grade.lab4.puppet import Guest
-from grade.machine import Machine, Registers
+from grade.machine import Machine, Registers, layout
 from grade.machine.hardware_breakpoint import clear_breakpoint, set_breakpoint
-from grade.machine.state import (AC, DF, FIXED, FRAME_SIZE, GENERAL, ID, KERNEL_CS, KERNEL_SS,
-                                 NUMBERS, TF, USER_CS, USER_SS, State, come_back_changed, compare,
-                                 flags_clear, give_back, nmi_here, random_flags, random_registers,
-                                 read_frame, user_base, values, write_words)
+from grade.machine.layout import USER_CS, USER_SS, VECTOR_DB, VECTOR_DF, VECTOR_MC, VECTOR_NMI
+from grade.machine.state import (AC, DF, FIXED, GENERAL, ID, IST, KERNEL_CS, KERNEL_SS, TF, State,
+                                 come_back_changed, compare, flags_clear, frame_size, give_back,
+                                 ist_top, nmi_here, random_flags, random_registers, read_frame,
+                                 user_base, values, write_words)
 from grade.outcome import Failure, Outcome, equal, expect
 
-DEBUG, NMI, DOUBLE_FAULT, MACHINE_CHECK = 1, 2, 8, 18
-NAMES = {DEBUG: "#DB", NMI: "an NMI", DOUBLE_FAULT: "#DF", MACHINE_CHECK: "#MC"}
-IST = {DEBUG: "IST_DEBUG", NMI: "IST_NMI", DOUBLE_FAULT: "IST_DOUBLE_FAULT",
-       MACHINE_CHECK: "IST_MACHINE_CHECK"}
-TSS_IST1 = 36
+NAMES = {VECTOR_DB: "#DB", VECTOR_NMI: "an NMI", VECTOR_DF: "#DF", VECTOR_MC: "#MC"}
 MOST_STEPS = 200
 ISR_DEBUG = ("isr_debug in isr.asm: only a #DB of ring 0 stays on #DB's own stack; from ring 3 the "
              "kernel may go on to another program")
@@ -46,7 +43,7 @@ def traps(ring: int) -> list[Trap]:
              Trap("a read where nothing is mapped", b"\x48\x8b\x03", 14, 0, 4 if ring else 0,
                   {"rbx": nowhere})]
     users = [Trap("hlt, which is privileged,", b"\xf4", 13),
-             Trap("a step (TF)", b"\x90", DEBUG, 1, 0, {"rflags": FIXED | TF})]
+             Trap("a step (TF)", b"\x90", VECTOR_DB, 1, 0, {"rflags": FIXED | TF})]
     return found + users if ring else found
 
 
@@ -122,19 +119,14 @@ def on_its_stack(machine: Machine, where: str, frame: State) -> None:
     """The frame lies on the stack that the vector is to have: the vector's own; or the program's
     kernel stack, where #DB of ring 3 too must come to; or the one that was interrupted."""
     vector, ring = frame["vector"], frame["cs"] & 3
-    if vector in IST and not (vector == DEBUG and ring):
-        top, name = ist_top(machine, vector), f"IST {NUMBERS[IST[vector]]}"
+    if vector in IST and not (vector == VECTOR_DB and ring):
+        top, name = ist_top(machine, vector), f"IST {IST[vector]}"
     elif ring:
-        top, name = machine.u64(machine.sym("cpu_tss") + NUMBERS["TSS_RSP0"]), "TSS.rsp0"
+        top, name = machine.u64(machine.sym("cpu_tss") + layout.TSS_RSP0), "TSS.rsp0"
     else:
         top, name = frame["rsp"] & -16, "RSP"
-    equal(machine.regs.rdi, top - FRAME_SIZE, f"{where}: where the frame lies (below {name})",
-          ISR_DEBUG if vector == DEBUG else "")
-
-
-def ist_top(machine: Machine, vector: int) -> int:
-    """The stack of a vector that has its own."""
-    return machine.u64(machine.sym("cpu_tss") + TSS_IST1 + 8 * (NUMBERS[IST[vector]] - 1))
+    equal(machine.regs.rdi, top - frame_size(machine),
+          f"{where}: where the frame lies (below {name})", ISR_DEBUG if vector == VECTOR_DB else "")
 
 
 def come_back(machine: Machine, rng: Random, place: Place, where: str, users: int) -> None:
@@ -149,11 +141,11 @@ def strike_here(machine: Machine, rng: Random, users: int, place: str) -> None:
     after each."""
     before = machine.regs
     nmi_here(machine, rng)
-    struck(machine, rng, users, NMI, before, place)
+    struck(machine, rng, users, VECTOR_NMI, before, place)
     set_breakpoint(machine, before.rip)
     machine.run_to("trap")
     clear_breakpoint(machine)
-    struck(machine, rng, users, DEBUG, before, place)
+    struck(machine, rng, users, VECTOR_DB, before, place)
 
 
 def struck(machine: Machine, rng: Random, users: int, vector: int, before: Registers,
@@ -201,7 +193,7 @@ def deliver(machine: Machine, rng: Random, place: Place, vector: int) -> None:
                    "rflags": random_flags(rng, DF, ID), "rsp": rng.getrandbits(47),
                    "ss": place.ss}
     pushed = {name: interrupted[name] for name in ("rip", "cs", "rflags", "rsp", "ss")}
-    if vector == DOUBLE_FAULT:
+    if vector == VECTOR_DF:
         pushed = {"error": 0, **pushed}
     start = ist_top(machine, vector) - 8 * len(pushed)
     write_words(machine, start, pushed.values())

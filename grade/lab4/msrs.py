@@ -6,11 +6,11 @@ from random import Random
 
 from grade.lab4.puppet import Guest
 from grade.machine import Machine
+from grade.machine.layout import EFER_LMA, EFER_LME, EFER_NXE, EFER_SCE, USER_CS, USER_SS
 from grade.machine.state import (AC, DF, FIXED, ID, IF, IOPL, KERNEL_CS, KERNEL_SS, NAMED_FLAGS, NT,
-                                 TF, USER_CS, USER_SS, flags_clear, random_flags, user_base)
+                                 TF, flags_clear, random_flags, user_base)
 from grade.outcome import equal, expect
 
-SCE, LME, LMA, NXE = 1 << 0, 1 << 8, 1 << 10, 1 << 11
 MASKED = (TF, IF, DF, IOPL, NT, AC, ID)
 VISIBLE = (TF, IF, IOPL, NT, AC, ID)  # QEMU always shows DF as 0 behind SYSCALL
 SYSRET = b"\x48\x0f\x07"
@@ -31,9 +31,11 @@ def check_writes(machine: Machine) -> None:
     missing = [name for flag, name in NAMED_FLAGS.items() if flag & ~written["SFMASK"]]
     expect(not missing, f"SFMASK is {written['SFMASK']:#x}: SYSCALL leaves {', '.join(missing)} "
            "as the program set it", f"{', '.join(missing)} in SFMASK as well")
-    expect(written["EFER"] & SCE, f"EFER is written with {written['EFER']:#x}: bit 0, SCE, is 0",
+    efer = written["EFER"]
+    expect(efer & EFER_SCE, f"EFER is written with {efer:#x}: bit 0, SCE, is 0",
            "SCE is 1: without it SYSCALL is an invalid opcode")
-    equal(written["EFER"] & (LME | NXE), LME | NXE, "LME and NXE in what is written to EFER")
+    equal(efer & (EFER_LME | EFER_NXE), EFER_LME | EFER_NXE,
+          "LME and NXE in what is written to EFER")
     equal(written["KERNEL_GS_BASE"], machine.sym("percpu"), "what is written to KERNEL_GS_BASE")
 
 
@@ -42,7 +44,7 @@ def check_now(machine: Machine) -> None:
     regs = machine.regs
     equal(regs.gs_base, machine.sym("percpu"), "GS_BASE after init_syscall",
           "percpu's address waits in KERNEL_GS_BASE for a swapgs, and the kernel runs now")
-    equal(regs.efer & (SCE | LMA), SCE | LMA, "SCE and LMA in EFER")
+    equal(regs.efer & (EFER_SCE | EFER_LMA), EFER_SCE | EFER_LMA, "SCE and LMA in EFER")
     flags_clear(regs, (IF,), "after init_syscall")
     equal(machine.call("per_cpu_data_ptr"), machine.sym("percpu"), "per_cpu_data_ptr()")
 

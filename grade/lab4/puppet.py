@@ -10,16 +10,15 @@ from random import Random
 from typing import Any
 
 from grade.lab import Lab
-from grade.machine import Machine, Module
-from grade.machine.state import NUMBERS, PAGE, USER_CS, USER_SS, assign, leave, random_registers
+from grade.machine import Machine, Module, layout
+from grade.machine.layout import PAGE, SYS_exit, USER_CS, USER_SS, WORD, signal_name, signed
+from grade.machine.state import assign, leave, random_registers
 from grade.outcome import Failure, Outcome
-from grade.programs.image import Image, R, Segment, W, X
+from grade.programs.image import R, W, X, Image, Segment
 
 SPIN = b"\xeb\xfe"  # jmp $
 INT80, SYSCALL = b"\xcd\x80", b"\x0f\x05"
 DATA_PAGES = 4
-SIGNALS = {4: "SIGILL", 5: "SIGTRAP", 7: "SIGBUS", 8: "SIGFPE", 11: "SIGSEGV"}
-WORD = 1 << 64
 
 
 @dataclass(frozen=True)
@@ -69,8 +68,8 @@ class Guest:
         self.m.run_to("enter_usermode_returnable")
         regs = self.m.regs
         self.root, self.stack = regs.r8, regs.rsp - 0x80 & -16
-        assign(self.m, "cpu_tss", self.stack, NUMBERS["TSS_RSP0"])
-        assign(self.m, "percpu", self.stack, NUMBERS["PERCPU_KERNEL_RSP"])
+        assign(self.m, "cpu_tss", self.stack, layout.TSS_RSP0)
+        assign(self.m, "percpu", self.stack, layout.PERCPU_KERNEL_RSP)
         self.enter()
 
     def enter(self) -> None:
@@ -102,7 +101,7 @@ class Guest:
 
     def leave(self) -> None:
         """exit(0)."""
-        self.plant(rip=self.program.int80, rax=60, rdi=0)
+        self.plant(rip=self.program.int80, rax=SYS_exit, rdi=0)
 
     def come_back(self, address: int, what: str) -> int:
         """Go on until ring 3 is at an address: the signed RAX. The program must not be killed."""
@@ -114,11 +113,10 @@ class Guest:
         if place != address:
             signal = self.m.regs.rdi
             raise Failure(Outcome.WRONG, f"{what}: the program is killed by signal {signal} "
-                          f"({SIGNALS.get(signal, 'unknown')})",
+                          f"({signal_name(signal)})",
                           f"the program goes on behind the instruction, at {address:#x}",
                           details=["the last lines on the serial port:", *self.m.console.tail(4)])
-        value = self.m.regs.rax
-        return value - WORD if value >> 63 else value
+        return signed(self.m.regs.rax)
 
 
 def skip_baseline(machine: Machine) -> None:

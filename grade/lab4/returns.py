@@ -6,13 +6,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from grade.lab4.puppet import Guest
-from grade.machine import Machine
-from grade.machine.state import (AF, CALLEE_SAVED, CF, FIXED, GENERAL, ID, IF, KERNEL_SS, NUMBERS,
-                                 OF, PF, SF, USER_CS, USER_SS, ZF, State, assign, begin_call,
-                                 compare, end_call, user_base, variable)
+from grade.machine import Machine, layout
+from grade.machine.layout import SIGKILL, SYS_exit, SYS_exit_group, SYS_getpid, USER_CS, USER_SS
+from grade.machine.state import (AF, CALLEE_SAVED, CF, FIXED, GENERAL, ID, IF, KERNEL_SS, OF, PF,
+                                 SF, ZF, State, assign, begin_call, compare, end_call, user_base,
+                                 variable)
 from grade.outcome import equal, expect
 
-MAGIC = NUMBERS["BOOT_CANARY_MAGIC"]
+MAGIC = layout.BOOT_CANARY_MAGIC
 SEGMENTS = {"ds": KERNEL_SS, "es": KERNEL_SS, "fs": 0, "gs": 0}
 SEEN = (*CALLEE_SAVED, "rflags", "cr3", "fs_base", "gs_base", "k_gs_base", *SEGMENTS)
 BASES = ("fs_base", "gs_base", "k_gs_base")
@@ -20,8 +21,8 @@ KEPT_BY_INT80 = (*(name for name in GENERAL if name != "rax"), "rsp", *BASES)
 FLAGS = (CF, PF, AF, ZF, SF, OF, ID, IF)
 OWN = (*CALLEE_SAVED, "rflags", "fs_base", "k_gs_base")
 STACKS = ("*kernel_rsp_ptr", "TSS.rsp0")
-VARIABLES = {"*kernel_rsp_ptr": ("percpu", NUMBERS["PERCPU_KERNEL_RSP"]),
-             "TSS.rsp0": ("cpu_tss", NUMBERS["TSS_RSP0"]),
+VARIABLES = {"*kernel_rsp_ptr": ("percpu", layout.PERCPU_KERNEL_RSP),
+             "TSS.rsp0": ("cpu_tss", layout.TSS_RSP0),
              "boot_return_rsp": ("boot_return_rsp", 0), "boot_return_cr3": ("boot_return_cr3", 0),
              "boot_stack_canary": ("boot_stack_canary", 0),
              "current_process": ("current_process", 0)}
@@ -53,7 +54,7 @@ class Visit:
         self.own = {name: getattr(regs, name) for name in OWN}
         self.stacks = {name: kept(self.m)[name] for name in STACKS}
         self.back, self.rsp = self.m.u64(regs.rsp), regs.rsp + 8
-        stack = NUMBERS["KERNEL_STACKS_BASE"] + self.rng.randrange(1 << 30) * 16
+        stack = layout.KERNEL_STACKS_BASE + self.rng.randrange(1 << 30) * 16
         for name in STACKS:
             self.set(name, stack)
         self.m.set_regs(**{name: self.rng.getrandbits(64) for name in CALLEE_SAVED},
@@ -143,16 +144,16 @@ class Visit:
 
 def exit_by_int80(guest: Guest) -> None:
     """exit(status) by int 0x80, from a random state."""
-    guest.plant(rip=guest.program.int80, rax=60)
+    guest.plant(rip=guest.program.int80, rax=SYS_exit)
 
 
 def exit_by_syscall(guest: Guest) -> None:
     """exit(status) by SYSCALL."""
-    guest.plant(rip=guest.program.syscall, rax=60)
+    guest.plant(rip=guest.program.syscall, rax=SYS_exit)
 
 
 def exit_group(guest: Guest) -> None:
-    guest.plant(rip=guest.program.syscall, rax=231)
+    guest.plant(rip=guest.program.syscall, rax=SYS_exit_group)
 
 
 def killed_by(name: str, code: bytes) -> Way:
@@ -169,10 +170,10 @@ def killed_in_an_interrupt(guest: Guest) -> None:
     m = guest.m
     guest.plant(rip=guest.program.entry, rflags=FIXED | IF)
     m.run_to("trap")
-    equal(m.newest_event.vector, NUMBERS["VECTOR_TIMER"], "the vector that interrupts ring 3")
+    equal(m.newest_event.vector, layout.VECTOR_TIMER, "the vector that interrupts ring 3")
     stack = m.regs.rsp
     m.run_to(m.u64(stack))
-    m.set_regs(rip=m.sym("process_kill"), rdi=9, rsp=stack)
+    m.set_regs(rip=m.sym("process_kill"), rdi=SIGKILL, rsp=stack)
 
 
 def killed_in_an_nmi(guest: Guest) -> None:
@@ -181,7 +182,7 @@ def killed_in_an_nmi(guest: Guest) -> None:
     guest.m.run_to("process_exit")
     guest.m.nmi()
     guest.m.run_to("trap")
-    guest.m.set_regs(rip=guest.m.sym("process_kill"), rdi=9)
+    guest.m.set_regs(rip=guest.m.sym("process_kill"), rdi=SIGKILL)
 
 
 page_fault = killed_by("a read of address 0", b"\xa0" + bytes(8))  # movabs al, [0]
@@ -195,7 +196,7 @@ def nest(guest: Guest, depth: int, way: Way = exit_by_int80) -> None:
     in which the same happens, and so on. Then all of them go on as if nothing had been. (From
     where else there must be a way back is another check's subject.)"""
     m = guest.m
-    guest.plant(rip=guest.program.int80, rax=39, gs_base=user_base(guest.rng),
+    guest.plant(rip=guest.program.int80, rax=SYS_getpid, gs_base=user_base(guest.rng),
                 fs_base=user_base(guest.rng))
     caller, root = m.regs, guest.root
     m.run_to("trap")
@@ -235,7 +236,7 @@ def check_report(machine: Machine, found: int) -> None:
     line = machine.symbols.line(machine.sym("boot_return_to_kernel"))
     expect(".c:" not in line, f"boot_return_to_kernel is C code, at {line}",
            "assembly: a compiler moves code across what it believes to be a call")
-    machine.run_to_exit(NUMBERS["EXIT_PANIC"])
+    machine.run_to_exit(layout.EXIT_PANIC)
     machine.console.expect_in_order([
         "[BOOT_RETURN ENTRY]", "[BOOT_RETURN] FATAL: Stack canary mismatch!",
         f"[BOOT_RETURN] Expected: {MAGIC:#018x}", f"[BOOT_RETURN] Got:      {found:#018x}"])

@@ -7,15 +7,16 @@ from random import Random
 from typing import NamedTuple
 
 from grade.machine import Machine, Module
-from grade.machine.paging import ADDRESS, PRESENT
-from grade.machine.state import PAGE, variable
+from grade.machine.layout import PAGE, SIGFPE, SIGILL, SIGSEGV, SIGTRAP, SYS_exit
+from grade.machine.paging import ADDRESS, HALF, PRESENT
+from grade.machine.state import variable
 from grade.outcome import equal, expect
 from grade.programs.image import Image, Segment, assemble
 
-HALF = 256  # entries of the top table that belong to the kernel
-FAULTS = {"ud2": 4, "int3": 5, "hlt": 11, "xor ecx, ecx\n div ecx": 8, "int 0x21": 11,
-          "bts rax, 63\n mov rax, [rax]": 11}
-EXIT = b"\xb8\x3c\0\0\0\xbf____\xcd\x80"  # mov eax, 60; mov edi, ____; int 0x80
+FAULTS = {"ud2": SIGILL, "int3": SIGTRAP, "hlt": SIGSEGV, "xor ecx, ecx\n div ecx": SIGFPE,
+          "int 0x21": SIGSEGV, "bts rax, 63\n mov rax, [rax]": SIGSEGV}
+# mov eax, SYS_exit; mov edi, ____; int 0x80
+EXIT = b"\xb8" + SYS_exit.to_bytes(4, "little") + b"\xbf____\xcd\x80"
 
 
 class Small(NamedTuple):

@@ -4,22 +4,20 @@ of all."""
 from __future__ import annotations
 
 import re
-import struct
 from random import Random
 from typing import NamedTuple
 
 from grade.lab5 import userstate
-from grade.lab5.family import Family, Process, after_fork, all_processes, running
-from grade.lab5.forking import FLAGS, FORK, REGISTERS, check_own_stack
-from grade.machine import Machine, Module, Registers
+from grade.lab5.family import OFF, Family, Process, after_fork, all_processes, running
+from grade.lab5.forking import FLAGS, check_own_stack
+from grade.machine import Machine, Module, Registers, layout
 from grade.machine.frames import count_free
-from grade.machine.state import (NUMBERS, PAGE, USER_CS, USER_SS, compare, random_flags,
-                                 random_registers, user_base, values, variable)
+from grade.machine.layout import (PAGE, SYS_exit, SYS_fork, SYS_sched_yield, SYS_wait4, USER_CS,
+                                  USER_SS)
+from grade.machine.state import (FORK_REGISTERS, compare, random_flags, random_registers, user_base,
+                                 values, variable, write_frame)
 from grade.outcome import equal, expect
-from grade.programs.image import Image, R, Segment, W, assemble
-
-YIELD, EXIT, WAIT4, GETPID = 24, 60, 61, 39
-OFF = 2
+from grade.programs.image import R, W, Image, Segment, assemble
 
 
 def check_entered(family: Family) -> None:
@@ -29,7 +27,7 @@ def check_entered(family: Family) -> None:
               "rflags": random_flags(rng, *FLAGS)}
     users = user_base(rng)
     at = family.scratch
-    m.write(at, struct.pack(f"<{len(REGISTERS)}Q", *(wanted[name] for name in REGISTERS)))
+    write_frame(m, at, wanted, FORK_REGISTERS)
     m.set_regs(rip=m.sym("enter_forked_child"), rdi=at, k_gs_base=users, rsp=at - 8)
     family.come_back(family.program.entry, "enter_forked_child")
     where = "in ring 3, after enter_forked_child"
@@ -49,7 +47,7 @@ class Twins:
         self.state = userstate.random_state(family.rng)
         userstate.take_on(family, self.state)
         at = getattr(family.program, by)
-        family.plant(rip=at, rax=FORK, rsp=family.rng.getrandbits(64),
+        family.plant(rip=at, rax=SYS_fork, rsp=family.rng.getrandbits(64),
                      rflags=random_flags(family.rng, *(flag for flag in FLAGS if flag != 1 << 9)))
         self.before: Registers = self.m.regs
         self.back = at + 2
@@ -63,7 +61,7 @@ class Twins:
     def to_child(self) -> Process:
         """The parent yields; the child comes to its first instruction."""
         f, m = self.f, self.m
-        f.plant(rip=f.program.syscall, rax=YIELD, rflags=OFF)
+        f.plant(rip=f.program.syscall, rax=SYS_sched_yield, rflags=OFF)
         while True:
             stop = m.run_to(self.back, f.program.syscall + 2, "process_kill")
             child = running(m)
@@ -78,9 +76,9 @@ class Twins:
         expected = after_fork(self.before, self.by)
         compare(values(regs, expected), expected, where)
         equal((regs.cs, regs.ss, regs.cr3), (USER_CS, USER_SS, child.root), f"{where}: CS SS CR3")
-        equal(variable(m, "cpu_tss", NUMBERS["TSS_RSP0"]), child.get("kernel_rsp"),
+        equal(variable(m, "cpu_tss", layout.TSS_RSP0), child.get("kernel_rsp"),
               f"{where}: TSS.rsp0", "the child's own kernel stack")
-        equal(variable(m, "percpu", NUMBERS["PERCPU_KERNEL_RSP"]), child.get("kernel_rsp"),
+        equal(variable(m, "percpu", layout.PERCPU_KERNEL_RSP), child.get("kernel_rsp"),
               f"{where}: percpu.kernel_rsp", "the child's own kernel stack")
         equal(regs.k_gs_base, m.sym("percpu"), f"{where}: KERNEL_GS_BASE")
         check_own_stack(self.f, child)
@@ -89,12 +87,12 @@ class Twins:
     def end_child(self) -> None:
         """exit and wait4; the parent goes on."""
         f, status = self.f, self.f.rng.randrange(1, 256)
-        f.plant(rip=f.program.int80, rax=EXIT, rdi=status)
+        f.plant(rip=f.program.int80, rax=SYS_exit, rdi=status)
         f.come_back(f.program.syscall + 2, "the parent's sched_yield, when the child has ended,")
         equal(running(self.m).pid, f.parent.pid, "who runs when the child has ended")
         self.state.check(userstate.seen_in_ring_3(f), "the parent, when the child has ended")
         at = f.program.data + 0x40
-        equal(f.ask(WAIT4, self.pid, at, 0, rflags=OFF), self.pid, "wait4 for the child")
+        equal(f.ask(SYS_wait4, self.pid, at, 0, rflags=OFF), self.pid, "wait4 for the child")
         equal(self.m.u32(at), status << 8, "the status of the child")
 
 
@@ -118,7 +116,7 @@ SPINNERS = """
 %endmacro
 start:  mov     ebp, {children}
         mov     [own], rbp
-more:   mov     eax, 57
+more:   mov     eax, SYS_fork
         syscall
         test    rax, rax
         jz      spin
@@ -126,7 +124,7 @@ more:   mov     eax, 57
         jnz     more
         call    work
         mov     ebx, {children}
-reap:   mov     eax, 61
+reap:   mov     eax, SYS_wait4
         mov     rdi, -1
         lea     rsi, [status]
         xor     edx, edx
@@ -138,11 +136,11 @@ reap:   mov     eax, 61
         jmp     right
 spin:   call    work
 right:  mov     edi, {nonce}
-exit:   mov     eax, 60
+exit:   mov     eax, SYS_exit
         syscall
 wrong:  mov     edi, 1
         jmp     exit
-work:   mov     eax, 39
+work:   mov     eax, SYS_getpid
         syscall
         imul    rbp, rax, {factor}
         mov     [own], rbp
@@ -174,7 +172,7 @@ GENERATIONS = """
         jne     exit
 %endmacro
 start:  mov     r12d, {cycles}
-cycle:  sys     57
+cycle:  sys     SYS_fork
         test    rax, rax
         jnz     .parent
         mov     edi, r12d
@@ -191,7 +189,7 @@ cycle:  sys     57
         jnz     cycle
 
         xor     r12d, r12d
-deeper: sys     57
+deeper: sys     SYS_fork
         test    rax, rax
         jnz     .parent
         inc     r12d
@@ -209,22 +207,22 @@ deeper: sys     57
         jnz     exit
         is      edi, {nonce} + 8, 4
 
-        sys     39
+        sys     SYS_getpid
         mov     r12, rax
-        sys     57
+        sys     SYS_fork
         test    rax, rax
         jnz     .waits
-        sys     57
+        sys     SYS_fork
         mov     edi, 7
         test    rax, rax
         jnz     exit
         mov     ebx, 1000               ; the first adopts it, sooner or later
 .orphan:
-        sys     110
+        sys     SYS_getppid
         cmp     rax, r12
         mov     edi, 9
         je      exit
-        sys     24
+        sys     SYS_sched_yield
         dec     ebx
         jnz     .orphan
         mov     edi, 10
@@ -235,22 +233,22 @@ deeper: sys     57
         add     bl, [status + 1]
         is      ebx, 16, 5
         call    await
-        is      rax, -10, 6
+        is      rax, -ECHILD, 6
 
-        sys     57
+        sys     SYS_fork
         test    rax, rax
         mov     edi, {nonce}
         jnz     exit
         mov     ebx, 20
-.after: sys     24
+.after: sys     SYS_sched_yield
         dec     ebx
         jnz     .after
         mov     edi, 3
-exit:   sys     60
+exit:   sys     SYS_exit
 await:  mov     rdi, -1
         lea     rsi, [status]
         xor     edx, edx
-        sys     61
+        sys     SYS_wait4
         ret
 """
 
@@ -341,7 +339,7 @@ def check_end(machine: Machine, run: Run, processes: int) -> None:
     before = count_free(machine)
     machine.run_to("machine_exit")
     after = count_free(machine)
-    machine.run_to_exit(NUMBERS["EXIT_OK"])
+    machine.run_to_exit(layout.EXIT_OK)
     machine.console.expect_in_order([
         re.compile(rf"process \d+ {run.name}: exited with status {run.status}")])
     equal(after, before, "the number of free frames at the end, compared with the beginning")

@@ -6,22 +6,21 @@ import struct
 from random import Random
 from typing import NamedTuple
 
+from grade.lab3.first_stack import AT_ENTRY, AT_PAGESZ
 from grade.lab4.puppet import Puppet, puppet
 from grade.lab5 import sharing, userstate
 from grade.lab5.family import Failing, Family, Process, running
-from grade.machine import Module
-from grade.machine.state import (FIXED, GENERAL, IF, NUMBERS, PAGE, USER_CS, USER_END, USER_SS,
-                                 State, compare, values, variable)
+from grade.machine import Module, layout
+from grade.machine.layout import (E2BIG, EFAULT, ENOENT, ENOEXEC, ENOMEM, PAGE, SYS_execve, USER_CS,
+                                  USER_END, USER_SS, signed)
+from grade.machine.state import FIXED, GENERAL, IF, State, compare, values, variable
 from grade.outcome import equal, expect, show
-from grade.programs.image import Image, R, Segment, W, X
+from grade.programs.image import R, W, X, Image, Segment
 
-EXECVE = 59
-ENOENT, E2BIG, ENOEXEC, ENOMEM, EFAULT = -2, -7, -8, -12, -14
 WORDS = 64  # in each list, as exec.c allows
-AT_PAGESZ, AT_ENTRY = 6, 9
 IMAGE = ("image.name", "image.root", "image.entry", "image.stack_pointer", "image.heap_start",
          "image.heap_end", "files", "pid", "parent")
-TOP = NUMBERS["USER_STACK_TOP"]
+TOP = layout.USER_STACK_TOP
 CLEAN = struct.pack("<HHB", 0x37F, 0, 0).ljust(24, b"\0") + struct.pack("<I", 0x1F80)
 
 
@@ -93,7 +92,7 @@ def begin_exec(family: Family, request: Request, by: str = "syscall") -> int:
     """Stand at the system call, with the request in memory: where it would return."""
     path, argv, envp = Writer(family).request(request)
     at = getattr(family.program, by)
-    family.plant(rip=at, rax=EXECVE, rdi=path, rsi=argv, rdx=envp, rflags=FIXED)
+    family.plant(rip=at, rax=SYS_execve, rdi=path, rsi=argv, rdx=envp, rflags=FIXED)
     return at + 2
 
 
@@ -108,10 +107,6 @@ def execute(family: Family, request: Request, to: Target, by: str = "syscall") -
     assert old is not to.puppet
     family.program = to.puppet
     family.root = family.m.regs.cr3
-
-
-def signed(value: int) -> int:
-    return value - (1 << 64) if value >> 63 else value
 
 
 def never_in_use(family: Family) -> None:
@@ -132,7 +127,7 @@ def check_registers(family: Family) -> None:
               "k_gs_base": m.sym("percpu"), "rip": family.program.entry}
     compare({name: getattr(regs, name) for name in wanted}, wanted, where)
     equal(regs.cr3, running(m).root, f"{where}: CR3, compared with the process's root")
-    equal(variable(m, "percpu", NUMBERS["PERCPU_FRAME"]), 0, f"{where}: percpu.frame")
+    equal(variable(m, "percpu", layout.PERCPU_FRAME), 0, f"{where}: percpu.frame")
     seen = userstate.seen_in_ring_3(family)
     equal(seen.fpu[:5].hex(), CLEAN[:5].hex(), f"{where}: x87 control, status, tags")
     equal(seen.fpu[24:28].hex(), CLEAN[24:].hex(), f"{where}: MXCSR")
@@ -268,25 +263,25 @@ def requests(family: Family, name: str) -> list[tuple[Request, int, str]]:
     long: list[str | int] = ["x" * 900] * 4
     full: list[str | int] = [*["y" * 22] * (WORDS - 1), "y" * 60]
     return [
-        (Request("nobody", a_few), ENOENT, "of a name that there is not"),
-        (Request(""), ENOENT, "of an empty name"),
-        (Request(name[:-1]), ENOENT, "of the beginning of a name"),
-        (Request(name + "x"), ENOENT, "of more than a name"),
-        *((Request(f"broken{i}", a_few), ENOEXEC, f"of a broken file (number {i})")
+        (Request("nobody", a_few), -ENOENT, "of a name that there is not"),
+        (Request(""), -ENOENT, "of an empty name"),
+        (Request(name[:-1]), -ENOENT, "of the beginning of a name"),
+        (Request(name + "x"), -ENOENT, "of more than a name"),
+        *((Request(f"broken{i}", a_few), -ENOEXEC, f"of a broken file (number {i})")
           for i in range(10)),
-        (Request(name, ["z"] * (WORDS + 1)), E2BIG, "with too many words in argv"),
-        (Request(name, [], ["z"] * (WORDS + 1)), E2BIG, "with too many words in envp"),
-        (Request(name, long), E2BIG, "with words that are too long"),
-        (Request(name, full, full), E2BIG, "with more than the first stack page can hold"),
-        (Request(0), EFAULT, "of no path"), (Request(kernel), EFAULT, "of a path in the kernel"),
-        (Request(unmapped), EFAULT, "of a path that is not mapped"),
-        (Request(end - 8), EFAULT, "of a path that runs into a page that is not mapped"),
-        (Request(USER_END - 1), EFAULT, "of a path at the end of the user half"),
-        (Request(name, unmapped), EFAULT, "with an argv that is not mapped"),
-        (Request(name, kernel), EFAULT, "with an argv in the kernel"),
-        (Request(name, [], kernel), EFAULT, "with an envp in the kernel"),
-        (Request(name, ["a", unmapped]), EFAULT, "with a word of argv that is not mapped"),
-        (Request(name, ["a"], [kernel]), EFAULT, "with a word of envp in the kernel"),
+        (Request(name, ["z"] * (WORDS + 1)), -E2BIG, "with too many words in argv"),
+        (Request(name, [], ["z"] * (WORDS + 1)), -E2BIG, "with too many words in envp"),
+        (Request(name, long), -E2BIG, "with words that are too long"),
+        (Request(name, full, full), -E2BIG, "with more than the first stack page can hold"),
+        (Request(0), -EFAULT, "of no path"), (Request(kernel), -EFAULT, "of a path in the kernel"),
+        (Request(unmapped), -EFAULT, "of a path that is not mapped"),
+        (Request(end - 8), -EFAULT, "of a path that runs into a page that is not mapped"),
+        (Request(USER_END - 1), -EFAULT, "of a path at the end of the user half"),
+        (Request(name, unmapped), -EFAULT, "with an argv that is not mapped"),
+        (Request(name, kernel), -EFAULT, "with an argv in the kernel"),
+        (Request(name, [], kernel), -EFAULT, "with an envp in the kernel"),
+        (Request(name, ["a", unmapped]), -EFAULT, "with a word of argv that is not mapped"),
+        (Request(name, ["a"], [kernel]), -EFAULT, "with a word of envp in the kernel"),
     ]
 
 
@@ -295,7 +290,7 @@ def without_memory(family: Family, to: Target) -> None:
     unharmed, failing = Unharmed(family), Failing(family.m)
     request = Request(to.name, ["one", "two"], ["three"])
     for n in range(1, 200):
-        if not unharmed.refused(request, ENOMEM, f"when its frame_alloc number {n} fails", failing,
+        if not unharmed.refused(request, -ENOMEM, f"when its frame_alloc number {n} fails", failing,
                                 n):
             expect(n > 8, f"execve takes {show(n - 1)} frames", "tables and pages")
             return

@@ -6,41 +6,58 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 from grade.lab import Lab
 from grade.lab4.puppet import Guest, puppet
-from grade.lab5.structures import Field, error_numbers, layout
-from grade.machine import Machine, Module, Registers
+from grade.machine import Machine, Module, Registers, layout
 from grade.machine.frames import count_free
-from grade.machine.state import (FIXED, GENERAL, IF, KERNEL_BASE, NUMBERS, PAGE, State, assign,
-                                 compare, values, variable)
+from grade.machine.layout import KERNEL_BASE, PAGE
+from grade.machine.state import FIXED, GENERAL, IF, State, assign, compare, values, variable
+from grade.machine.structures import Structure, enumeration, structure
 from grade.outcome import Failure, Outcome, equal, expect
 
 GATE = "per_cpu_data_ptr"  # in the table for a call of the grader's; it never runs
 NUMBER = 333  # of that call
+OFF = FIXED  # RFLAGS of a program that nothing interrupts: nobody else runs
 CPU = ("cr3", "fs_base", "gs_base", "k_gs_base", "ds", "es", "fs", "gs")
-KERNELS = (("percpu", NUMBERS["PERCPU_KERNEL_RSP"]), ("percpu", NUMBERS["PERCPU_FRAME"]),
-           ("cpu_tss", NUMBERS["TSS_RSP0"]), ("current_process", 0))
+KERNELS = (("percpu", layout.PERCPU_KERNEL_RSP), ("percpu", layout.PERCPU_FRAME),
+           ("cpu_tss", layout.TSS_RSP0), ("current_process", 0))
 
 
-class ProcessState(enum.IntEnum):
-    """enum process_state."""
+class ProcessState(enum.Enum):
+    """enum process_state by its names; the numbers are the kernel's."""
 
-    UNUSED = 0
-    READY = 1
-    RUNNING = 2
-    BLOCKED = 3
-    ZOMBIE = 4
+    UNUSED = "PROCESS_UNUSED"
+    READY = "PROCESS_READY"
+    RUNNING = "PROCESS_RUNNING"
+    BLOCKED = "PROCESS_BLOCKED"
+    ZOMBIE = "PROCESS_ZOMBIE"
+
+
+class Kinds(NamedTuple):
+    """What the kernel's debug information says of processes."""
+
+    structure: Structure
+    states: dict[int, ProcessState]
+
+
+def kinds(machine: Machine) -> Kinds:
+    """Those of the kernel that the machine runs."""
+    numbers = enumeration(machine.kernel, "process_state", "process.c")
+    absent = [each.value for each in ProcessState if each.value not in numbers]
+    expect(not absent, f"enum process_state has no {' '.join(absent)}", "the names of process.h")
+    return Kinds(structure(machine.kernel, "process", "process.c"),
+                 {numbers[each.value]: each for each in ProcessState})
 
 
 class Process:
     """A struct process in the machine's memory."""
 
-    def __init__(self, machine: Machine, address: int,
-                 fields: dict[str, Field] | None = None) -> None:
+    def __init__(self, machine: Machine, address: int, known: Kinds | None = None) -> None:
         self.m, self.address = machine, address
-        self.fields = fields or layout(machine, "process.c", "process").fields
+        self.kinds = known or kinds(machine)
+        self.fields = self.kinds.structure.fields
 
     def place(self, name: str) -> int:
         """The address of a field."""
@@ -70,10 +87,10 @@ class Process:
     @property
     def state(self) -> ProcessState:
         found = self.get("state")
-        if found not in list(ProcessState):
+        if found not in self.kinds.states:
             raise Failure(Outcome.WRONG, f"the state of a process is {found:#x}",
                           "one of enum process_state")
-        return ProcessState(found)
+        return self.kinds.states[found]
 
     @property
     def root(self) -> int:
@@ -103,21 +120,21 @@ def running(machine: Machine) -> Process:
 def every_place(machine: Machine) -> list[Process]:
     """process_table."""
     table = machine.symbols.symbol("process_table")
-    size, fields = layout(machine, "process.c", "process")
-    return [Process(machine, place, fields)
-            for place in range(table.address, table.address + table.size, size)]
+    known = kinds(machine)
+    return [Process(machine, place, known) for place in
+            range(table.address, table.address + table.size, known.structure.size)]
 
 
 def all_processes(machine: Machine) -> list[Process]:
     """The places of the table that are in use."""
-    return [each for each in every_place(machine) if each.get("state") != ProcessState.UNUSED]
+    return [each for each in every_place(machine) if each.state is not ProcessState.UNUSED]
 
 
 def kept_frames(machine: Machine) -> int:
     """The kernel stacks of places in the table that are unused, in frames."""
     kept = [each for each in every_place(machine)
-            if each.get("state") == ProcessState.UNUSED and each.top]
-    return len(kept) * NUMBERS["STACK_SIZE"] // PAGE
+            if each.state is ProcessState.UNUSED and each.top]
+    return len(kept) * layout.STACK_SIZE // PAGE
 
 
 def watch_queue(machine: Machine) -> None:
@@ -155,14 +172,13 @@ class Failing:
 
     def __init__(self, machine: Machine) -> None:
         self.m, self.left = machine, 0
-        self.error = error_numbers(machine)["ERROR_NO_FRAMES"]
         machine.on("frame_alloc", self._count)
         machine.on("frame_alloc_pair", self._count)
 
     def _count(self) -> None:
         self.left -= 1
         if self.left == 0:
-            return_from(self.m, self.error)
+            return_from(self.m, layout.ERROR_NO_FRAMES)
 
     @property
     def happened(self) -> bool:
@@ -210,9 +226,8 @@ class Family(Guest):
 
     def called(self, function: str, *arguments: int) -> str:
         """Call a function that returns an error_t; the error's name."""
-        number = self.m.call(function, *arguments) & 0xFFFF_FFFF
-        names = {value: name for name, value in error_numbers(self.m).items()}
-        return names.get(number, f"error {number}")
+        number = self.m.call(function, *arguments)
+        return layout.error_name(number) or f"error {number & 0xFFFF_FFFF}"
 
     def fork(self) -> Process:
         """process_fork, called for the running process: the child, which is not ready to run."""

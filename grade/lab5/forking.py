@@ -3,32 +3,26 @@ top."""
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
 
 from grade.lab import Lab
-from grade.lab5.family import (Failing, Family, Process, ProcessState, after_fork, all_processes)
+from grade.lab5.family import OFF, Failing, Family, Process, ProcessState, after_fork, all_processes
 from grade.lab5.sharing import user_half
-from grade.lab5.structures import error_numbers
-from grade.machine import MemoryArea, Registers
+from grade.machine import MemoryArea, Registers, layout
+from grade.machine.layout import PAGE, SYS_fork, SYS_getpid, USER_END
 from grade.machine.paging import NO_EXECUTE, WRITABLE
-from grade.machine.state import (AC, DF, ID, IF, IOPL, NT, NUMBERS, PAGE, USER_END, State, compare,
-                                 random_flags, user_base)
+from grade.machine.state import (AC, DF, FORK_REGISTERS, ID, IF, IOPL, NT, compare, frame_size,
+                                 random_flags, read_frame, user_base)
 from grade.outcome import Failure, Outcome, equal, expect
 from grade.programs.image import assemble
 
-REGISTERS = ("rip", "rsp", "rflags", "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp",
-             "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15")  # struct fork_child_registers
-SIZE = 8 * len(REGISTERS)
 SAVED = 6 * 8  # what switch_stacks pops
 FLAGS = (IF, DF, NT, AC, IOPL, ID)
 WAYS = ("syscall", "int80")
-GETPID, FORK = 39, 57
-EAGAIN, ENOMEM = -11, -12
 HIGHEST_PID = 1 << 22  # PID_LIMIT of process.h
 SMALL = (MemoryArea(0, 0x9F000), MemoryArea(1 << 20, 0x900000))
 HINT = "capture_syscall in fork.c: SYSCALL has RIP in the frame's rcx and RFLAGS in its r11"
-BOMB = "again: mov eax, 57\n syscall\n test rax, rax\n js done\n inc rbx\n jmp again\n" \
+BOMB = "again: mov eax, SYS_fork\n syscall\n test rax, rax\n js done\n inc rbx\n jmp again\n" \
        "done: jmp done"
 
 
@@ -47,26 +41,22 @@ def entries(family: Family) -> Iterator[tuple[str, Registers]]:
         family.back()
 
 
-def read_registers(family: Family, address: int) -> State:
-    data = family.m.read(address, SIZE)
-    return dict(zip(REGISTERS, struct.unpack(f"<{len(REGISTERS)}Q", data)))
-
-
 def check_capture(family: Family, by: str, before: Registers) -> None:
     """capture_registers, called while a system call is being served."""
     place = family.scratch
-    family.m.write(place, b"\xee" * SIZE)
+    family.m.write(place, b"\xee" * frame_size(family.m, FORK_REGISTERS))
     family.m.call("capture_registers", place)
-    compare(read_registers(family, place), after_fork(before, by),
+    compare(read_frame(family.m, place, FORK_REGISTERS), after_fork(before, by),
             f"capture_registers in a system call by {by}", HINT)
 
 
 def check_layout(family: Family, child: Process) -> None:
     """The child's kernel stack looks as if it had called switch_stacks."""
+    room = SAVED + 8 + frame_size(family.m, FORK_REGISTERS)
     rsp, bottom, top = child.get("switch_rsp"), child.get("kernel_stack.bottom"), child.top
-    expect(bottom <= rsp <= top - SAVED - 8 - SIZE,
+    expect(bottom <= rsp <= top - room,
            f"switch_rsp of the child is {rsp:#x}, its kernel stack is {bottom:#x} to {top:#x}",
-           f"an address on it, {SAVED + 8 + SIZE} bytes or more below its top",
+           f"an address on it, {room} bytes or more below its top",
            "six registers, an address to return to, and a struct fork_child_registers")
     equal(family.m.u64(rsp + SAVED), family.m.sym("forked_child_starts"),
           "the word behind the six registers that switch_stacks pops from the child's stack",
@@ -78,7 +68,7 @@ def take_up_stack(family: Family, by: str, before: Registers, child: Process) ->
     m = family.m
     m.set_regs(rip=m.sym("switch_stacks"), rdi=family.scratch, rsi=child.get("switch_rsp"))
     m.run_to("forked_child_starts")
-    compare(read_registers(family, m.regs.rsp), after_fork(before, by),
+    compare(read_frame(m, m.regs.rsp, FORK_REGISTERS), after_fork(before, by),
             f"what forked_child_starts finds at RSP (fork by {by})", "struct fork_child_registers")
 
 
@@ -86,7 +76,7 @@ def check_ready(family: Family, by: str, before: Registers, child: Process) -> N
     """The child waits for its turn: the registers of its parent's system call lie on its stack."""
     check_layout(family, child)
     place = child.get("switch_rsp") + SAVED + 8
-    compare(read_registers(family, place), after_fork(before, by),
+    compare(read_frame(family.m, place, FORK_REGISTERS), after_fork(before, by),
             "the registers on the kernel stack of a new child", HINT)
 
 
@@ -133,7 +123,7 @@ def check_own_stack(family: Family, child: Process) -> None:
     """A kernel stack of its own, with its guard page, seen from every address space."""
     m, parent = family.m, family.parent
     bottom = child.get("kernel_stack.bottom")
-    equal(child.top - bottom, NUMBERS["STACK_SIZE"], "the size of the child's kernel stack")
+    equal(child.top - bottom, layout.STACK_SIZE, "the size of the child's kernel stack")
     expect(bottom != parent.get("kernel_stack.bottom"), "parent and child have one kernel stack",
            "a kernel stack for each")
     for root in (child.root, parent.root):
@@ -190,7 +180,7 @@ def check_early(lab: Lab) -> None:
         place = m.regs.rsp - 128  # machine.call leaves 256 bytes alone
         before = m.read(place, 8)
         error = m.call("process_allocate", place) & 0xFFFF_FFFF
-        expect(error != error_numbers(m)["OK"], "process_allocate succeeds before frames_init",
+        expect(error != layout.OK, "process_allocate succeeds before frames_init",
                "an error: there is no memory for a kernel stack")
         equal(m.read(place, 8), before, "what it has written as its result")
         for function in ("processes_alive", "processes_started"):
@@ -217,7 +207,7 @@ def bomb(family: Family) -> tuple[int, int]:
     family.m.poke_code(family.m.sym("yield_if_due"), b"\xc3")
     code = assemble(BOMB, family.program.spare, ["done"])
     family.m.poke_code(family.program.spare, code.bytes)
-    family.plant(rip=family.program.spare, rbx=0, rflags=2)
+    family.plant(rip=family.program.spare, rbx=0, rflags=OFF)
     error = family.come_back(code.labels["done"], "a loop of forks")
     return family.m.regs.rbx, error
 
@@ -225,13 +215,14 @@ def bomb(family: Family) -> tuple[int, int]:
 def check_refusal(family: Family, error: int, expected: int, why: str) -> None:
     """fork is refused, again and again, and nothing is lost by it."""
     equal(error, expected, f"fork {why}")
-    family.into_kernel(rflags=2)
+    family.into_kernel(rflags=OFF)
     free, count = family.count_free(), len(all_processes(family.m))
     family.back()
     for by in WAYS:
-        equal(family.ask(FORK, by=by, rflags=2), expected, f"fork {why}, by {by},")
-    equal(family.ask(GETPID, rflags=2), family.parent.pid, "getpid() of the parent after that")
-    family.into_kernel(rflags=2)
+        equal(family.ask(SYS_fork, by=by, rflags=OFF), expected, f"fork {why}, by {by},")
+    equal(family.ask(SYS_getpid, rflags=OFF), family.parent.pid,
+          "getpid() of the parent after that")
+    family.into_kernel(rflags=OFF)
     equal(family.count_free(), free, f"the number of free frames after a fork that was refused, "
           f"{why}")
     equal(len(all_processes(family.m)), count, f"the number of processes, {why}")

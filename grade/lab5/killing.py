@@ -6,18 +6,19 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from grade.lab5.family import (Family, Process, ProcessState, all_processes, running,
+from grade.lab5.family import (OFF, Family, Process, ProcessState, all_processes, running,
                                stop_deadlocks)
-from grade.lab5.waiting import ECHILD, OFF, end_somehow, fork_of, nothing, reap
+from grade.lab5.waiting import end_somehow, fork_of, nothing, reap
+from grade.machine import layout
 from grade.machine.frames import count_free
-from grade.machine.state import FIXED, IF, NUMBERS, PAGE
+from grade.machine.layout import (ECHILD, PAGE, SYS_close, SYS_fork, SYS_kill, SYS_nanosleep,
+                                  SYS_pipe, SYS_read, SYS_sched_yield, SYS_wait4, SYS_write, WORD)
+from grade.machine.state import FIXED, IF
 from grade.outcome import equal, expect
 
-READ, WRITE, CLOSE, PIPE, YIELD, NANOSLEEP, FORK, WAIT4, KILL = 0, 1, 3, 22, 24, 35, 57, 61, 62
 MUCH = PAGE + 1000  # more than a pipe holds
 LONGEST = 50  # turns for a write of so much
 A_YEAR = struct.pack("<qq", 365 * 24 * 3600, 0)
-WORD = 1 << 64
 WAYS = ("syscall", "int80")
 
 
@@ -43,7 +44,7 @@ class Scene:
         return self.f.ask(number, *arguments, by=self.by, rflags=OFF)
 
     def pipe(self) -> tuple[int, int]:
-        equal(self.ask(PIPE, self.f.program.data), 0, "pipe")
+        equal(self.ask(SYS_pipe, self.f.program.data), 0, "pipe")
         reader, writer = struct.unpack("<ii", self.m.read(self.f.program.data, 8))
         return reader, writer
 
@@ -54,7 +55,7 @@ class Scene:
 
     def to_child(self, pid: int) -> Process:
         """The parent yields; the child is in ring 3, where it returns from fork."""
-        self.begin(YIELD)
+        self.begin(SYS_sched_yield)
         self.m.run_to(self.back)
         child = running(self.m)
         equal(child.pid, pid, "who is in ring 3 when the parent of a new child has yielded")
@@ -76,16 +77,16 @@ class Scene:
         for _ in range(LONGEST):
             if child.state is ProcessState.BLOCKED:
                 return
-            equal(self.ask(YIELD), 0, "sched_yield")
+            equal(self.ask(SYS_sched_yield), 0, "sched_yield")
         expect(False, f"{child} still does not sleep", "it waits for room in a pipe")
 
     def kill(self, victim: Victim) -> None:
-        equal(self.ask(KILL, victim.pid, victim.signal), 0, f"kill of a child {victim.where}")
+        equal(self.ask(SYS_kill, victim.pid, victim.signal), 0, f"kill of a child {victim.where}")
 
     def wait_for(self, victim: Victim, *others: int) -> None:
         """Its parent learns what it was ended by, and it has not been in ring 3 since."""
         at = self.f.program.data + 8 * self.f.rng.randrange(0x10, 0x200)
-        self.begin(WAIT4, victim.pid, at, 0)
+        self.begin(SYS_wait4, victim.pid, at, 0)
         self.to_parent(f"after the end of a child {victim.where}, by {self.by}", *others)
         equal((self.m.regs.rax, self.m.u32(at)), (victim.pid, victim.signal),
               f"wait4 for a child {victim.where}, by {self.by}: number and status")
@@ -94,13 +95,13 @@ class Scene:
 def asleep(scene: Scene, ends: tuple[int, int]) -> Iterator[tuple[str, tuple[int, ...]]]:
     """System calls in which a child waits. Each is made by a child of its own."""
     data = scene.f.program.data
-    yield "asleep in a read from a pipe", (READ, ends[0], data, 8)
-    yield "asleep in a write to a pipe", (WRITE, ends[1], data, MUCH)
-    yield "asleep in wait4", (WAIT4, -1, 0, 0)
-    yield "in sched_yield", (YIELD,)
-    yield "asleep in a read of the console", (READ, 0, data, 8)
+    yield "asleep in a read from a pipe", (SYS_read, ends[0], data, 8)
+    yield "asleep in a write to a pipe", (SYS_write, ends[1], data, MUCH)
+    yield "asleep in wait4", (SYS_wait4, -1, 0, 0)
+    yield "in sched_yield", (SYS_sched_yield,)
+    yield "asleep in a read of the console", (SYS_read, 0, data, 8)
     scene.m.write(data, A_YEAR)
-    yield "asleep in nanosleep", (NANOSLEEP, data, 0)
+    yield "asleep in nanosleep", (SYS_nanosleep, data, 0)
 
 
 def check_killed(family: Family) -> None:
@@ -119,8 +120,8 @@ def check_killed(family: Family) -> None:
         for where, call in asleep(scene, ends):
             _kill_in_call(scene, where, call)
         for end in ends:
-            equal(scene.ask(CLOSE, end), 0, "close")
-    nothing(f, -1, 0, ECHILD, "when all children that were killed have been waited for")
+            equal(scene.ask(SYS_close, end), 0, "close")
+    nothing(f, -1, 0, -ECHILD, "when all children that were killed have been waited for")
     f.into_kernel(rflags=OFF)
     equal(f.count_free(), free, "the number of free frames when all that were killed are gone")
     equal(f.m.call("processes_alive"), 1, "processes_alive() when all that were killed are gone")
@@ -133,13 +134,13 @@ def _victim(scene: Scene, pid: int, where: str) -> Victim:
 
 
 def _kill_unborn(scene: Scene) -> None:
-    victim = _victim(scene, scene.ask(FORK), "that has never run")
+    victim = _victim(scene, scene.ask(SYS_fork), "that has never run")
     scene.kill(victim)
     scene.wait_for(victim)
 
 
 def _kill_preempted(scene: Scene) -> None:
-    victim = _victim(scene, scene.ask(FORK), "that the timer has interrupted")
+    victim = _victim(scene, scene.ask(SYS_fork), "that the timer has interrupted")
     scene.to_child(victim.pid)
     scene.f.plant(rip=scene.f.program.entry, rflags=FIXED | IF)  # jmp $
     scene.to_parent("while a child runs that never gives way")
@@ -148,21 +149,21 @@ def _kill_preempted(scene: Scene) -> None:
 
 
 def _kill_itself(scene: Scene) -> None:
-    victim = _victim(scene, scene.ask(FORK), "that has killed itself")
+    victim = _victim(scene, scene.ask(SYS_fork), "that has killed itself")
     scene.to_child(victim.pid)
-    scene.begin(KILL, victim.pid, victim.signal)
+    scene.begin(SYS_kill, victim.pid, victim.signal)
     scene.to_parent("after a child has killed itself")
     scene.wait_for(victim)
 
 
 def _kill_in_call(scene: Scene, where: str, call: tuple[int, ...]) -> None:
-    victims = [_victim(scene, scene.ask(FORK), where)]
+    victims = [_victim(scene, scene.ask(SYS_fork), where)]
     scene.to_child(victims[0].pid)
-    if call[0] == WAIT4:
-        victims.append(_victim(scene, scene.ask(FORK), "whose parent was killed"))
+    if call[0] == SYS_wait4:
+        victims.append(_victim(scene, scene.ask(SYS_fork), "whose parent was killed"))
     scene.begin(*call)
     scene.to_parent(f"while a child is {where}")
-    if call[0] == WRITE:
+    if call[0] == SYS_write:
         scene.let_sleep(victims[0].process)
     for each in reversed(victims):
         scene.kill(each)
@@ -210,9 +211,9 @@ def check_unasked(family: Family) -> None:
     _is_gone(f, numbers[2], "an orphan that ended after the first process")
     f.back()
     reap(f, [ended], -1)
-    nothing(f, -1, 0, ECHILD, "when the only child has been waited for")
+    nothing(f, -1, 0, -ECHILD, "when the only child has been waited for")
     f.leave()
     m.run_to("machine_exit")
     equal(count_free(m), before, "the number of free frames at the end of all")
     equal([str(each) for each in all_processes(m)], [], "the process table at the end of all")
-    m.run_to_exit(NUMBERS["EXIT_OK"])
+    m.run_to_exit(layout.EXIT_OK)

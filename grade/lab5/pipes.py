@@ -6,14 +6,13 @@ from __future__ import annotations
 import struct
 
 from grade.lab5.family import Family, Process, ProcessState, running, stop_deadlocks
-from grade.lab5.killing import (CLOSE, FORK, LONGEST, MUCH, READ, WAYS, WRITE, YIELD, Scene,
-                                Victim)
+from grade.lab5.killing import LONGEST, MUCH, WAYS, Scene, Victim
+from grade.machine.layout import (SIGKILL, SIGPIPE, SYS_close, SYS_fork, SYS_read, SYS_sched_yield,
+                                  SYS_write, SYS_writev)
 from grade.outcome import equal, expect
 
 BIT, RECORD, ROOM = 100, 300, 200  # bytes; a record is less than POSIX's least PIPE_BUF, 512
 PARTS = 0x300  # where struct iovec lie, behind the data
-WRITEV = 20
-SIGKILL, SIGPIPE = 9, 13
 
 
 def check_broken_pipes(family: Family) -> None:
@@ -27,27 +26,28 @@ def check_broken_pipes(family: Family) -> None:
 
 
 def _write_without_reader(scene: Scene) -> None:
-    pid, data = scene.ask(FORK), scene.f.program.data
+    pid, data = scene.ask(SYS_fork), scene.f.program.data
     child = scene.to_child(pid)
     reader, writer = scene.pipe()
-    equal(scene.ask(CLOSE, reader), 0, "close of the only end for reading")
-    equal(scene.ask(WRITE, writer, data, 0), 0, "write of no byte to a pipe that nobody can read")
-    scene.begin(WRITE, writer, data, 1)
+    equal(scene.ask(SYS_close, reader), 0, "close of the only end for reading")
+    equal(scene.ask(SYS_write, writer, data, 0), 0,
+          "write of no byte to a pipe that nobody can read")
+    scene.begin(SYS_write, writer, data, 1)
     scene.to_parent("after a write to a pipe that nobody can read")
     scene.wait_for(Victim(child, pid, SIGPIPE, "that wrote to a pipe that nobody can read"))
 
 
 def _write_until_reader_goes(scene: Scene, taken: int) -> None:
     reader, writer = scene.pipe()
-    pid, data = scene.ask(FORK), scene.f.program.data
+    pid, data = scene.ask(SYS_fork), scene.f.program.data
     child = scene.to_child(pid)
-    equal(scene.ask(CLOSE, reader), 0, "close of the child's end for reading")
-    scene.begin(WRITE, writer, data, MUCH)
+    equal(scene.ask(SYS_close, reader), 0, "close of the child's end for reading")
+    scene.begin(SYS_write, writer, data, MUCH)
     scene.to_parent("while a child waits for room in a pipe")
     scene.let_sleep(child)
-    equal(scene.ask(READ, reader, data, taken), taken, "read from a full pipe")
+    equal(scene.ask(SYS_read, reader, data, taken), taken, "read from a full pipe")
     for end in (reader, writer):
-        equal(scene.ask(CLOSE, end), 0, "close")
+        equal(scene.ask(SYS_close, end), 0, "close")
     scene.wait_for(Victim(child, pid, SIGPIPE, "that had written a part when the reader closed"))
 
 
@@ -55,33 +55,34 @@ def check_pieces(family: Family) -> None:
     """A small write is one piece in the pipe, and so is a small writev: where there is room for a
     part of it, it waits, and others' bytes that fit come before."""
     stop_deadlocks(family.m)
-    for by, call in zip(WAYS, (WRITE, WRITEV)):
-        scene, what = Scene(family, by), "write" if call == WRITE else "writev"
+    for by, call in zip(WAYS, (SYS_write, SYS_writev)):
+        scene, what = Scene(family, by), "write" if call == SYS_write else "writev"
         rng, data = family.rng, family.program.data
         reader, writer = scene.pipe()
         before = rng.randbytes(_how_much(scene, reader, writer) - ROOM)
         bit, record = rng.randbytes(BIT), rng.randbytes(RECORD)
         scene.m.write(data, before)
-        equal(scene.ask(WRITE, writer, data, len(before)), len(before), "write to an empty pipe")
+        equal(scene.ask(SYS_write, writer, data, len(before)), len(before),
+              "write to an empty pipe")
         scene.m.write(data, record + bit)
-        pid = scene.ask(FORK)
+        pid = scene.ask(SYS_fork)
         child = scene.to_child(pid)
         scene.begin(call, writer, *_record(scene, call))
         _until_it_returns_or_sleeps(scene, child)
         equal(child.state, ProcessState.BLOCKED,
               f"the state of who has called {what} with {RECORD} bytes, for which there is no room")
-        equal(scene.ask(WRITE, writer, data + RECORD, BIT), BIT,
+        equal(scene.ask(SYS_write, writer, data + RECORD, BIT), BIT,
               f"a write of {BIT} bytes, for which there is room while another waits for more")
         wanted = before + bit
         expect(_read(scene, reader, len(wanted)) == wanted,
                f"a part of what {what} waits to write is in the pipe already",
                "what others have written there was room for",
                "up to PIPE_BUF bytes are not mixed with others' (POSIX, write and writev)")
-        scene.begin(YIELD)
+        scene.begin(SYS_sched_yield)
         _until_it_returns_or_sleeps(scene, child)
         equal((running(scene.m), scene.m.regs.rax), (child, RECORD),
               "who is in ring 3 when there is room, and what its write returns")
-        scene.begin(YIELD)
+        scene.begin(SYS_sched_yield)
         scene.to_parent("after a yield")
         expect(_read(scene, reader, RECORD) == record, "the pipe gives something else",
                "the record, in one piece")
@@ -91,7 +92,7 @@ def check_pieces(family: Family) -> None:
 def _record(scene: Scene, call: int) -> tuple[int, int]:
     """The arguments of a write of the record, or of a writev of its two parts."""
     data = scene.f.program.data
-    if call == WRITE:
+    if call == SYS_write:
         return data, RECORD
     parts = struct.pack("<4Q", data, BIT, data + BIT, RECORD - BIT)
     scene.m.write(data + PARTS, parts)
@@ -100,10 +101,10 @@ def _record(scene: Scene, call: int) -> tuple[int, int]:
 
 def _how_much(scene: Scene, reader: int, writer: int) -> int:
     """How much goes into an empty pipe, but for less than BIT bytes. The pipe is empty again."""
-    pid = scene.ask(FORK)
+    pid = scene.ask(SYS_fork)
     child, written = scene.to_child(pid), -BIT
     while child.state is not ProcessState.BLOCKED:
-        scene.begin(WRITE, writer, scene.f.program.data, BIT)
+        scene.begin(SYS_write, writer, scene.f.program.data, BIT)
         _until_it_returns_or_sleeps(scene, child)
         written += BIT
         expect(written < MUCH, f"{written} bytes are in a pipe, and its writer does not wait",
@@ -121,7 +122,7 @@ def _until_it_returns_or_sleeps(scene: Scene, child: Process) -> None:
         scene.m.run_to(scene.back)
         if running(scene.m) == child or child.state is ProcessState.BLOCKED:
             return
-        scene.begin(YIELD)
+        scene.begin(SYS_sched_yield)
     expect(False, f"{child} neither comes back from its system call nor sleeps", "one or the other")
 
 
@@ -129,7 +130,7 @@ def _read(scene: Scene, reader: int, size: int) -> bytes:
     """So many bytes, which are there."""
     data, place = b"", scene.f.program.data + 0x400
     while len(data) < size:
-        got = scene.ask(READ, reader, place, min(0x100, size - len(data)))
+        got = scene.ask(SYS_read, reader, place, min(0x100, size - len(data)))
         expect(got > 0, f"read of a pipe with {size - len(data)} bytes more returns {got}",
                "some of them")
         data += scene.m.read(place, got)
@@ -140,4 +141,4 @@ def _end(scene: Scene, victim: Victim, *files: int) -> None:
     scene.kill(victim)
     scene.wait_for(victim)
     for each in files:
-        equal(scene.ask(CLOSE, each), 0, "close")
+        equal(scene.ask(SYS_close, each), 0, "close")

@@ -6,13 +6,12 @@ import re
 import struct
 from typing import Union
 
-from grade.lab5.family import Family
-from grade.lab5.waiting import OFF
-from grade.machine.state import USER_END
+from grade.lab5.family import OFF, Family
+from grade.machine.layout import (EBADF, EFAULT, EINVAL, EMFILE, ESRCH, SIGKILL, SYS_close,
+                                  SYS_dup2, SYS_getppid, SYS_kill, SYS_nanosleep, SYS_pipe,
+                                  SYS_read, SYS_write, USER_END)
 from grade.outcome import equal, expect
 
-READ, WRITE, CLOSE, PIPE, DUP2, NANOSLEEP, KILL, GETPPID = 0, 1, 3, 22, 33, 35, 62, 110
-ESRCH, EBADF, EFAULT, EINVAL, EMFILE = -3, -9, -14, -22, -24
 
 TYPED = "hello one two\ncow\nhello | wc\ncrash\nnobody\nfamily\nhello | wc | wc\n" \
         "family | crash\nwc\nthree\nlines\n\n\4wc\n\4exit\n"
@@ -44,36 +43,36 @@ PIPES = """
         jne     exit
 %endmacro
 start:  lea     rdi, [own]
-        sys     22
-        sys     57
+        sys     SYS_pipe
+        sys     SYS_fork
         test    rax, rax
         jz      child
         mov     edi, [own + 4]
-        sys     3
+        sys     SYS_close
         call    receive
         is      rax, 3, 1
         is      dword [status], "abc", 2
         call    receive
         is      rax, 0, 3
         mov     edi, {nonce}
-exit:   sys     60
+exit:   sys     SYS_exit
 receive:
         mov     edi, [own]
         lea     rsi, [status]
         mov     edx, 100
-        sys     0
+        sys     SYS_read
         ret
 child:  call    wait_a_little
         mov     edi, [own + 4]
         lea     rsi, [text]
         mov     edx, 3
-        sys     1
+        sys     SYS_write
         call    wait_a_little
         xor     edi, edi
         jmp     exit
 wait_a_little:
         mov     ebx, 5
-again:  sys     24
+again:  sys     SYS_sched_yield
         dec     ebx
         jnz     again
         ret
@@ -92,7 +91,7 @@ class Files:
         return self.f.ask(number, *arguments, by=by, rflags=OFF)
 
     def pipe(self) -> tuple[int, int]:
-        equal(self.ask(PIPE, self.at), 0, "pipe")
+        equal(self.ask(SYS_pipe, self.at), 0, "pipe")
         reader, writer = struct.unpack("<ii", self.m.read(self.at, 8))
         return reader, writer
 
@@ -102,38 +101,39 @@ class Files:
         equal((reader, writer), (3, 4), "the descriptors of the first pipe")
         data = self.f.rng.randbytes(200)
         self.m.write(self.at + 0x200, data)
-        equal(self.ask(WRITE, writer, self.at + 0x200, 200), 200, "write to a pipe")
-        equal(self.ask(READ, reader, self.at + 0x400, 150), 150, "read of 150 of 200 bytes")
-        equal(self.ask(READ, reader, self.at + 0x400 + 150, 150), 50, "read of the rest")
+        equal(self.ask(SYS_write, writer, self.at + 0x200, 200), 200, "write to a pipe")
+        equal(self.ask(SYS_read, reader, self.at + 0x400, 150), 150, "read of 150 of 200 bytes")
+        equal(self.ask(SYS_read, reader, self.at + 0x400 + 150, 150), 50, "read of the rest")
         equal(self.m.read(self.at + 0x400, 200) == data, True,
               "that a pipe gives what it was given")
-        equal(self.ask(READ, writer, self.at, 1), EBADF, "read from the end for writing")
-        equal(self.ask(WRITE, reader, self.at, 1), EBADF, "write to the end for reading")
-        equal(self.ask(WRITE, writer, USER_END, 1), EFAULT, "write of memory that is none")
-        equal(self.ask(CLOSE, writer), 0, "close")
-        equal(self.ask(CLOSE, writer), EBADF, "close of what is closed")
-        equal(self.ask(READ, reader, self.at, 8), 0, "read from a pipe that nobody can write to")
-        equal(self.ask(DUP2, reader, 9), 9, "dup2")
-        equal(self.ask(CLOSE, reader), 0, "close of the other descriptor")
-        equal(self.ask(READ, 9, self.at, 8), 0, "read through dup2's descriptor")
-        equal(self.ask(CLOSE, 9), 0, "close of it")
+        equal(self.ask(SYS_read, writer, self.at, 1), -EBADF, "read from the end for writing")
+        equal(self.ask(SYS_write, reader, self.at, 1), -EBADF, "write to the end for reading")
+        equal(self.ask(SYS_write, writer, USER_END, 1), -EFAULT, "write of memory that is none")
+        equal(self.ask(SYS_close, writer), 0, "close")
+        equal(self.ask(SYS_close, writer), -EBADF, "close of what is closed")
+        equal(self.ask(SYS_read, reader, self.at, 8), 0,
+              "read from a pipe that nobody can write to")
+        equal(self.ask(SYS_dup2, reader, 9), 9, "dup2")
+        equal(self.ask(SYS_close, reader), 0, "close of the other descriptor")
+        equal(self.ask(SYS_read, 9, self.at, 8), 0, "read through dup2's descriptor")
+        equal(self.ask(SYS_close, 9), 0, "close of it")
 
     def check_numbers(self) -> None:
         """Descriptors that are none, all that there are, and that they come back."""
         for fd in (-1, 5, 16, 1 << 20):
-            equal(self.ask(CLOSE, fd), EBADF, f"close({fd})")
-            equal(self.ask(DUP2, fd, 5), EBADF, f"dup2({fd}, 5)")
-            equal(self.ask(READ, fd, self.at, 1), EBADF, f"read from {fd}")
+            equal(self.ask(SYS_close, fd), -EBADF, f"close({fd})")
+            equal(self.ask(SYS_dup2, fd, 5), -EBADF, f"dup2({fd}, 5)")
+            equal(self.ask(SYS_read, fd, self.at, 1), -EBADF, f"read from {fd}")
         for fd in (-1, 16):
-            equal(self.ask(DUP2, 1, fd), EBADF, f"dup2(1, {fd})")
-        equal(self.ask(PIPE, self.f.program.constants), EFAULT, "pipe to read-only memory")
+            equal(self.ask(SYS_dup2, 1, fd), -EBADF, f"dup2(1, {fd})")
+        equal(self.ask(SYS_pipe, self.f.program.constants), -EFAULT, "pipe to read-only memory")
         pairs: list[int] = []
-        while self.ask(PIPE, self.at) == 0:
+        while self.ask(SYS_pipe, self.at) == 0:
             pairs += struct.unpack("<ii", self.m.read(self.at, 8))
             expect(len(pairs) < 1000, "there is no end of pipes", "-EMFILE")
-        equal(self.ask(PIPE, self.at), EMFILE, "pipe when all descriptors are in use")
+        equal(self.ask(SYS_pipe, self.at), -EMFILE, "pipe when all descriptors are in use")
         for fd in pairs:
-            equal(self.ask(CLOSE, fd), 0, f"close({fd})")
+            equal(self.ask(SYS_close, fd), 0, f"close({fd})")
 
 
 def check_files(family: Family) -> None:
@@ -156,24 +156,24 @@ def check_kill(family: Family) -> None:
     child = f.fork()
     f.back()
     ask = Files(f).ask
-    equal(ask(GETPPID), 0, "getppid() of the first process")
-    for pid, signal, expected in ((999, 9, ESRCH), (child.pid, 65, EINVAL), (child.pid, -1, EINVAL),
-                                  (child.pid, 0, 0)):
-        equal(ask(KILL, pid, signal), expected, f"kill({pid}, {signal})")
+    equal(ask(SYS_getppid), 0, "getppid() of the first process")
+    for pid, signal, expected in ((999, SIGKILL, -ESRCH), (child.pid, 65, -EINVAL),
+                                  (child.pid, -1, -EINVAL), (child.pid, 0, 0)):
+        equal(ask(SYS_kill, pid, signal), expected, f"kill({pid}, {signal})")
 
 
 def check_sleep(family: Family) -> None:
     """nanosleep: at least as long as asked, and what it refuses."""
     f, m, at = family, family.m, family.program.data
-    for seconds, nanoseconds, expected in ((-1, 0, EINVAL), (0, 10**9, EINVAL), (0, -1, EINVAL)):
+    for seconds, nanoseconds, expected in ((-1, 0, -EINVAL), (0, 10**9, -EINVAL), (0, -1, -EINVAL)):
         m.write(at, struct.pack("<qq", seconds, nanoseconds))
-        equal(f.ask(NANOSLEEP, at, 0), expected, f"nanosleep({seconds} s, {nanoseconds} ns)")
-    equal(f.ask(NANOSLEEP, USER_END - 8, 0), EFAULT, "nanosleep of a time that cannot be read")
+        equal(f.ask(SYS_nanosleep, at, 0), expected, f"nanosleep({seconds} s, {nanoseconds} ns)")
+    equal(f.ask(SYS_nanosleep, USER_END - 8, 0), -EFAULT, "nanosleep of a time that cannot be read")
     m.write(at, struct.pack("<qq", 0, 25_000_000))
     f.into_kernel(rflags=OFF)
     before = m.call("timer_ticks")
     f.back()
-    equal(f.ask(NANOSLEEP, at, 0), 0, "nanosleep(25 ms)")
+    equal(f.ask(SYS_nanosleep, at, 0), 0, "nanosleep(25 ms)")
     f.into_kernel(rflags=OFF)
     passed = m.call("timer_ticks") - before
     f.back()

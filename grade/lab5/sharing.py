@@ -7,29 +7,26 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from grade.lab5.family import Failing, Family
-from grade.machine.paging import (ACCESSED, ADDRESS, DIRTY, NO_EXECUTE, WRITABLE, Mapping,
+from grade.machine import layout
+from grade.machine.layout import PAGE, PTE_COW, SYS_clock_gettime, USER_END
+from grade.machine.paging import (ACCESSED, ADDRESS, DIRTY, HALF, NO_EXECUTE, WRITABLE, Mapping,
                                   Translation, flags)
-from grade.machine.state import NUMBERS, PAGE, USER_END
 from grade.outcome import equal, expect
 
-COW = 0x200  # PTE_COW of x86_bits.h
 OWN = ACCESSED | DIRTY  # the processor sets these when it likes
-LAST = 255  # entry of the top table that is a program's
 STORE = b"\x48\x89\x07\xeb\xfe"  # mov [rdi], rax; jmp $
 LOAD = b"\x48\x8b\x07\xeb\xfe"  # mov rax, [rdi]; jmp $
-SIGKILL, SIGSEGV = 9, 11
-CLOCK_GETTIME = 228
 
 
 def user_half(family: Family, root: int) -> list[Mapping]:
-    return family.m.mappings(root, 0, LAST)
+    return family.m.mappings(root, 0, HALF - 1)
 
 
 def enrich(family: Family, count: int = 10) -> list[int]:
     """Give the running process pages at random addresses, and at both ends of what it may have;
     some can only be read. Those that can be written, with what the puppet has."""
     rng, writable = family.rng, []
-    places = [NUMBERS["USER_START"], USER_END - PAGE,
+    places = [layout.USER_START, USER_END - PAGE,
               *(rng.randrange(1 << 35) * PAGE for _ in range(count))]
     for number, va in enumerate(places):
         may_write = number != 2 and rng.random() < 0.8
@@ -80,16 +77,16 @@ class Halves(NamedTuple):
         equal(now.pa, was.pa, f"the frame of {where}", "copy on write: the frames are the same")
         expected = was.entry & ~OWN
         if was.writable:
-            expected = expected & ~WRITABLE | COW
+            expected = expected & ~WRITABLE | PTE_COW
         hint = ("it could be written, or could until an earlier fork: now it is PTE_COW and "
-                "cannot" if expected & COW else "it could only be read: nothing changes")
+                "cannot" if expected & PTE_COW else "it could only be read: nothing changes")
         seen = now.entry & ~OWN
         expect(seen == expected, f"the entry of {where} is {seen:#x} ({words(seen)})",
                f"{expected:#x} ({words(expected)})", hint)
 
 
 def words(entry: int) -> str:
-    return flags(entry) + (" COW" if entry & COW else "")
+    return flags(entry) + (" COW" if entry & PTE_COW else "")
 
 
 def check_tables(family: Family, parent: int, child: int) -> None:
@@ -100,10 +97,10 @@ def check_tables(family: Family, parent: int, child: int) -> None:
         table = m.phys.table(root)
         return {table[i] & ADDRESS for i in entries if table[i] & 1}
 
-    shared = below(parent, range(LAST + 1)) & below(child, range(LAST + 1))
+    shared = below(parent, range(HALF)) & below(child, range(HALF))
     expect(not shared, f"parent and child share the tables {', '.join(map(hex, shared))}",
            "tables of its own for the child: only the frames of pages are shared")
-    equal(below(child, range(LAST + 1, 512)), below(parent, range(LAST + 1, 512)),
+    equal(below(child, range(HALF, 512)), below(parent, range(HALF, 512)),
           "the child's tables of the kernel's half")
 
 
@@ -229,7 +226,7 @@ class Write(NamedTuple):
 
     def _check_leaf(self, now: int, was: int) -> None:
         seen = now & ~OWN & ~ADDRESS
-        expected = was & ~OWN & ~ADDRESS & ~COW | WRITABLE
+        expected = was & ~OWN & ~ADDRESS & ~PTE_COW | WRITABLE
         expect(seen == expected, f"after {self.words}: the flags of its entry are {words(seen)}",
                words(expected), "PTE_COW is gone, PTE_WRITABLE is back, the others stay")
 
@@ -273,14 +270,14 @@ def kernel_writes(family: Family, writer: int, other: int, va: int) -> None:
     m, start = family.m, va + PAGE - 8
     before = contents(family, other, va), contents(family, other, va + PAGE)
     be(family, writer)
-    equal(family.ask(CLOCK_GETTIME, 1, start), 0,
+    equal(family.ask(SYS_clock_gettime, 1, start), 0,
           "clock_gettime into two pages that are shared by copy on write")
     equal((contents(family, other, va), contents(family, other, va + PAGE)) == before, True,
           "that the other process has its content after clock_gettime of the first")
     for each in (va, va + PAGE):
         leaf = page(family, writer, each).leaf.value
-        expect(leaf & WRITABLE and not leaf & COW, f"the entry at {each:#x} after clock_gettime is "
-               f"{words(leaf)}", "the process's own")
+        expect(leaf & WRITABLE and not leaf & PTE_COW,
+               f"the entry at {each:#x} after clock_gettime is {words(leaf)}", "the process's own")
     nanoseconds = m.u64(start + 8)
     expect(nanoseconds < 10**9, f"clock_gettime wrote {nanoseconds} ns", "less than a second")
 

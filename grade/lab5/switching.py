@@ -5,24 +5,25 @@ from __future__ import annotations
 from collections import deque
 
 from grade.lab5 import userstate
-from grade.lab5.family import Family, Process, ProcessState, every_place
-from grade.lab5.structures import error_numbers
+from grade.lab5.family import OFF, Family, Process, ProcessState, every_place
 from grade.lab5.userstate import SELECTORS, UserState
-from grade.machine.state import (CALLEE_SAVED, FIXED, IF, LANDING, NUMBERS, RED_ZONE, State, assign,
-                                 compare, variable)
+from grade.machine import layout
+from grade.machine.layout import SYS_fork
+from grade.machine.state import (CALLEE_SAVED, FIXED, IF, LANDING, RED_ZONE, State, assign, compare,
+                                 variable)
 from grade.outcome import equal, expect
 from grade.programs.image import assemble
 
-KERNEL_RSP, FRAME = NUMBERS["PERCPU_KERNEL_RSP"], NUMBERS["PERCPU_FRAME"]
+KERNEL_RSP, FRAME = layout.PERCPU_KERNEL_RSP, layout.PERCPU_FRAME
 POLL = "again: mov eax, {}\n mov rdi, {}\n mov esi, {}\n mov edx, {}\n xor r10d, r10d\n" \
        "syscall\nasked: jmp again"
-FORK, NOWHERE = 57, 0x10
+NOWHERE = 0x10
 POLLS = {  # what can be asked again and again, and tells nothing new
     "wait4(-1, NULL, WNOHANG)": (61, -1, 0, 1),
     "execve of a name that cannot be read": (59, NOWHERE, 0, 0),
     "write of memory that is none": (1, 1, NOWHERE, 1),
     "writev of a list that cannot be read": (20, 1, NOWHERE, 1),
-    "fork, which is refused,": (FORK, 0, 0, 0),
+    "fork, which is refused,": (SYS_fork, 0, 0, 0),
 }
 REFUSE, RET = b"\xb8", b"\xc3"  # mov eax, ...; ret
 LIVE = {"fs_base": "fs_base", "gs_base": "k_gs_base", **{name: name for name in SELECTORS}}
@@ -47,7 +48,7 @@ class Stage:
         self.f, self.m, self.rng = family, family.m, family.rng
         state = userstate.random_state(self.rng)
         userstate.take_on(family, state)
-        family.into_kernel(rflags=2)
+        family.into_kernel(rflags=OFF)
         self.spare = every_place(self.m)[-1]
         self.now = Actor(family.parent, state)
         self.now.kernel_rsp = variable(self.m, "percpu", KERNEL_RSP)
@@ -104,7 +105,7 @@ class Stage:
         equal(variable(m, "current_process"), process.address, f"{where}: current_process")
         equal(process.state.name, ProcessState.RUNNING.name, f"{where}: the state of {process}")
         equal(regs.cr3, own.root, f"{where}: CR3", "switch_address_space(next->root)")
-        equal(variable(m, "cpu_tss", NUMBERS["TSS_RSP0"]), own.kernel_rsp, f"{where}: TSS.rsp0",
+        equal(variable(m, "cpu_tss", layout.TSS_RSP0), own.kernel_rsp, f"{where}: TSS.rsp0",
               "interrupts from ring 3 begin there: set_kernel_stack")
         equal(variable(m, "percpu", KERNEL_RSP), own.kernel_rsp, f"{where}: percpu.kernel_rsp",
               "SYSCALL takes its stack from there, not from the TSS")
@@ -158,8 +159,8 @@ def check_poll(family: Family, what: str, call: tuple[int, int, int, int]) -> No
         nonlocal ticks
         ticks += 1
 
-    if call[0] == FORK:
-        m.poke_code(m.sym("process_fork"), REFUSE + error_numbers(m)["ERROR_NO_PROCESS"].to_bytes(
+    if call[0] == SYS_fork:
+        m.poke_code(m.sym("process_fork"), REFUSE + layout.ERROR_NO_PROCESS.to_bytes(
             4, "little") + RET)
     code = assemble(POLL.format(*call), family.program.spare, ["asked"])
     m.poke_code(family.program.spare, code.bytes)

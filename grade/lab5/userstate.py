@@ -7,8 +7,9 @@ import struct
 from dataclasses import dataclass
 from random import Random
 
-from grade.lab5.family import Family, Process
-from grade.machine.state import KERNEL_SS, USER_SS, compare, user_base
+from grade.lab5.family import OFF, Family, Process
+from grade.machine.layout import USER_SS
+from grade.machine.state import KERNEL_SS, compare, user_base
 from grade.outcome import equal
 from grade.programs.image import assemble
 
@@ -66,7 +67,7 @@ def run(family: Family, text: str, memory: bytes) -> None:
     code = assemble(f"{text}\ndone: jmp done", f.program.spare, ["done"])
     f.m.write(data, memory)
     f.m.poke_code(f.program.spare, code.bytes)
-    f.plant(rip=f.program.spare, rdi=data, rflags=2)
+    f.plant(rip=f.program.spare, rdi=data, rflags=OFF)
     f.come_back(code.labels["done"], "a piece of code")
 
 
@@ -107,7 +108,7 @@ def check_saved(family: Family) -> None:
     """save_user_state keeps what ring 3 has, and changes nothing."""
     f, own, wanted = family, family.parent, random_state(family.rng)
     take_on(f, wanted)
-    f.into_kernel(rflags=2)
+    f.into_kernel(rflags=OFF)
     own.put("user.fpu", b"\xee" * FPU)
     f.m.call("save_user_state", own.place("user"))
     wanted.check(kept(own), "struct user_state after save_user_state",
@@ -121,7 +122,7 @@ def check_loaded(family: Family) -> None:
     """load_user_state brings a state to ring 3, whatever was there."""
     f, own, wanted = family, family.parent, random_state(family.rng)
     take_on(f, random_state(f.rng))
-    f.into_kernel(rflags=2)
+    f.into_kernel(rflags=OFF)
     keep(own, wanted)
     f.m.call("load_user_state", own.place("user"))
     check_kernels_gs(f, "after load_user_state")
@@ -135,7 +136,7 @@ def check_inherited(family: Family) -> None:
     f, wanted = family, random_state(family.rng)
     keep(f.parent, random_state(f.rng))
     take_on(f, wanted)
-    f.into_kernel(rflags=2)
+    f.into_kernel(rflags=OFF)
     child = f.fork()
     wanted.check(kept(child), "the child's struct user_state after fork")
     f.back()

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from grade.lab5.family import Family, Process, return_from
-from grade.machine.state import IF, USER_END, assign
+from grade.lab5.family import OFF, Family, Process, return_from
+from grade.machine.layout import ECHILD, EFAULT, EINVAL, SYS_wait4, USER_END, WORD, signed
+from grade.machine.state import IF, assign
 from grade.outcome import equal, expect, show
 
-WAIT4 = 61
 WNOHANG, WUNTRACED, WCONTINUED = 1, 2, 8
-ECHILD, EFAULT, EINVAL = -10, -14, -22
-WORD = 1 << 64
-OFF = 2  # RFLAGS in ring 3: no interrupt, so nobody else runs
 
 
 class Ended(NamedTuple):
@@ -49,13 +46,12 @@ def fork_of(family: Family, parent: Process) -> Process:
 def wait(family: Family, pid: int, options: int = 0, status: int = 0) -> int:
     """wait4, by either way, where it has no reason to wait: the result."""
     at = getattr(family.program, family.rng.choice(("syscall", "int80")))
-    family.plant(rip=at, rax=WAIT4, rdi=pid % WORD, rsi=status, rdx=options % WORD, rflags=OFF)
+    family.plant(rip=at, rax=SYS_wait4, rdi=pid % WORD, rsi=status, rdx=options % WORD, rflags=OFF)
     stop = family.m.run_to(at + 2, "sleep_on", "process_kill")
     expect(stop == at + 2, f"wait4({pid}, status, {options}) " + (
         "waits" if stop == family.m.sym("sleep_on") else "ends the process"),
            "it returns at once: there is a child that has ended, or none to wait for, or WNOHANG")
-    result = family.m.regs.rax
-    return result - WORD if result >> 63 else result
+    return signed(family.m.regs.rax)
 
 
 def reap(family: Family, choices: list[Ended], pid: int, options: int = 0) -> Ended:
@@ -106,8 +102,8 @@ def check_all_reaped(family: Family) -> None:
         one = reap(family, choices, pid, options)
         ended.remove(one)
         check_gone(family, one)
-        nothing(family, one.pid, options, ECHILD, "for a child that was waited for already")
-    nothing(family, -1, 0, ECHILD, "without children")
+        nothing(family, one.pid, options, -ECHILD, "for a child that was waited for already")
+    nothing(family, -1, 0, -ECHILD, "without children")
     family.into_kernel(rflags=OFF)
     equal(family.count_free(), free,
           "the number of free frames when all children have been waited for")
@@ -122,9 +118,9 @@ def check_whose(family: Family) -> None:
     dead = end_somehow(family, zombie)
     family.back()
     nothing(family, -1, WNOHANG, 0, "while the child lives, and a grandchild has ended")
-    nothing(family, dead.pid, 0, ECHILD, "for a grandchild")
+    nothing(family, dead.pid, 0, -ECHILD, "for a grandchild")
     for pid in (family.parent.pid, 99999, -5, -2147483648):
-        nothing(family, pid, 0, ECHILD, "for what is no child")
+        nothing(family, pid, 0, -ECHILD, "for what is no child")
     family.into_kernel(rflags=OFF)
     parent = end_somehow(family, child)
     family.back()
@@ -136,7 +132,7 @@ def check_whose(family: Family) -> None:
     last = end_somehow(family, living)
     family.back()
     reap(family, [last], -1)
-    nothing(family, -1, 0, ECHILD, "when all are gone")
+    nothing(family, -1, 0, -ECHILD, "when all are gone")
 
 
 def check_errors(family: Family) -> None:
@@ -146,12 +142,13 @@ def check_errors(family: Family) -> None:
     first, second, third, fourth = (end_somehow(family, family.fork()) for _ in range(4))
     family.back()
     for options in (4, 0x10, 0x100, -1):
-        nothing(family, -1, options, EINVAL, "with an option that there is not")
+        nothing(family, -1, options, -EINVAL, "with an option that there is not")
     equal(wait(family, first.pid), first.pid, "wait4 with no place for the status")
     bad = (USER_END - 2, family.m.sym("kmain"), 8)
     for ended, at in zip((second, third, fourth), bad):
-        equal(wait(family, ended.pid, 0, at), EFAULT, f"wait4 with the status to go to {at:#x}")
-        nothing(family, ended.pid, WNOHANG, ECHILD, "after one that was -EFAULT: the child is gone")
+        equal(wait(family, ended.pid, 0, at), -EFAULT, f"wait4 with the status to go to {at:#x}")
+        nothing(family, ended.pid, WNOHANG, -ECHILD,
+                "after one that was -EFAULT: the child is gone")
     family.into_kernel(rflags=OFF)
     equal(family.count_free(), free, "the number of free frames when all children are gone")
     family.back()
@@ -163,7 +160,7 @@ class Asleep:
     def __init__(self, family: Family, pid: int) -> None:
         self.f, self.at = family, family.program.data + 0x100
         self.goal = family.program.syscall + 2
-        family.plant(rip=family.program.syscall, rax=WAIT4, rdi=pid % WORD, rsi=self.at,
+        family.plant(rip=family.program.syscall, rax=SYS_wait4, rdi=pid % WORD, rsi=self.at,
                      rdx=0, rflags=OFF)
         self.falls_asleep("while no such child has ended")
 

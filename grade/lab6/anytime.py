@@ -3,42 +3,38 @@
 from __future__ import annotations
 
 from grade.lab import Lab
-from grade.lab6.area import IST
+from grade.lab6.area import entry_stack_top
 from grade.lab6.doors import NUMBER, serve_by_grader, stub
 from grade.lab6.guest import KERNEL_CODE, Guest
 from grade.lab6.pcid import PCID
 from grade.lab6.state import KERNEL_RSP, PERCPU, SHADOW, boot, kernel_root
 from grade.lab6.workers import FRAMES, LIMITS
-from grade.machine import Machine, Module
+from grade.machine import Machine, Module, layout
 from grade.machine.gdbremote import Registers
 from grade.machine.hardware_breakpoint import clear_breakpoint, set_breakpoint
-from grade.machine.state import (AC, ALL, DF, FIXED, FRAME_SIZE, GENERAL, ID, KERNEL_CS, KERNEL_SS,
-                                 NUMBERS, PAGE, TF, USER_CS, USER_SS, WITH_ERROR_CODE, State,
-                                 compare, give_back, mapped, nmi_here, random_flags,
-                                 random_registers, read_frame, user_base, values, write_words)
+from grade.machine.layout import PAGE, USER_CS, USER_SS, VECTOR_DB, VECTOR_NMI
+from grade.machine.state import (AC, ALL, DF, FIXED, GENERAL, ID, IST, KERNEL_CS, KERNEL_SS, TF,
+                                 WITH_ERROR_CODE, State, compare, frame_size, give_back, mapped,
+                                 nmi_here, random_flags, random_registers, read_frame, user_base,
+                                 values, write_words)
 from grade.outcome import equal, expect
 
-DEBUG, NMI = 1, 2
-NAMES = {DEBUG: "#DB", NMI: "an NMI"}
+NAMES = {VECTOR_DB: "#DB", VECTOR_NMI: "an NMI"}
 LAST = (b"\x48\xcf", b"\x48\x0f\x07")  # iretq, sysret: a step over them ends in the program
 MOST_STEPS, MOST_NMIS, FEWEST_NMIS = 300, 2000, 40
 KEPT = (*ALL, "cs", "cr3", "gs_base", "k_gs_base")
-UNMAPPED = NUMBERS["ENTRY_STACK_TOP"] + PAGE  # the top of a guard page
-
-
-def top(vector: int) -> int:
-    return NUMBERS[f"ENTRY_{IST[vector]}_TOP"]
+UNMAPPED = layout.ENTRY_STACK_TOP + PAGE  # the top of a guard page
 
 
 def at_trap(guest: Guest, vector: int, before: State, where: str) -> None:
     """trap() has the kernel's tables and GS, and a good frame on the vector's own stack; but on
     the program's kernel stack if it is a #DB of ring 3: the kernel may go on to another program."""
     machine = guest.m
-    regs, users = machine.regs, vector == DEBUG and before["cs"] & 3
+    regs, users = machine.regs, vector == VECTOR_DB and before["cs"] & 3
     equal(regs.cr3, before["cr3"] & ~(SHADOW | PCID), f"{where}: CR3 at trap()")
     equal(regs.gs_base, PERCPU, f"{where}: GS_BASE at trap()")
     equal(regs.rflags & (DF | AC), 0, f"{where}: DF and AC at trap()")
-    equal(regs.rdi, (guest.kernel_rsp if users else top(vector)) - FRAME_SIZE,
+    equal(regs.rdi, (guest.kernel_rsp if users else entry_stack_top(vector)) - frame_size(machine),
           f"{where}: where the frame lies")
     frame = read_frame(machine, regs.rdi)
     compare(frame, {**{name: before[name] for name in ALL}, "vector": vector},
@@ -50,11 +46,11 @@ def strike_here(guest: Guest, what: str) -> None:
     after each."""
     m, before = guest.m, values(guest.m.regs, KEPT)
     nmi_here(m, guest.rng)
-    struck(guest, NMI, before, what)
+    struck(guest, VECTOR_NMI, before, what)
     set_breakpoint(m, before["rip"])
     m.run_to("trap")
     clear_breakpoint(m)
-    struck(guest, DEBUG, before, what)
+    struck(guest, VECTOR_DB, before, what)
 
 
 def struck(guest: Guest, vector: int, before: State, what: str) -> None:
@@ -125,7 +121,7 @@ def deliver(guest: Guest, vector: int, shadow: bool, users_gs: bool) -> None:
         state.update(rip=guest.program.entry, rsp=guest.user_rsp(), cs=USER_CS, ss=USER_SS)
     pushed = [state[name] for name in ("rip", "cs", "rflags", "rsp", "ss")]
     pushed = [0] * (vector in WITH_ERROR_CODE) + pushed
-    start = top(vector) - 8 * len(pushed)
+    start = entry_stack_top(vector) - 8 * len(pushed)
     write_words(m, start, pushed)
     m.set_regs(**{name: state[name] for name in GENERAL}, rsp=start, rip=stub(m, vector),
                cs=KERNEL_CS, ss=KERNEL_SS, rflags=FIXED | DF,
@@ -161,7 +157,7 @@ class Storm:
         self.m, self.rng, self.sent = machine, lab.rng, 0
         for name in ("entry_leave", "entry_syscall", "entry_syscall_leave"):
             machine.on(name, self.strike)
-        machine.on(stub(machine, NUMBERS["VECTOR_SYSCALL"]), self.strike)
+        machine.on(stub(machine, layout.VECTOR_SYSCALL), self.strike)
 
     def strike(self) -> None:
         if self.rng.random() < 0.6:
@@ -184,10 +180,10 @@ def check_storm(lab: Lab, suffix: str) -> None:
         m.run_to("programs_run")
         counted, storm = m.call("nmi_count"), Storm(lab, m)
         m.run_to("machine_exit")
-        if m.regs.rdi != NUMBERS["EXIT_OK"]:
-            m.run_to_exit(NUMBERS["EXIT_OK"])  # fails, and explains why
+        if m.regs.rdi != layout.EXIT_OK:
+            m.run_to_exit(layout.EXIT_OK)  # fails, and explains why
         equal(m.call("nmi_count") - counted, storm.sent, "the number of NMIs that nmi_count tells")
-        m.run_to_exit(NUMBERS["EXIT_OK"])
+        m.run_to_exit(layout.EXIT_OK)
         m.console.expect_in_order(["family: 31 processes",
                                    "process 2 family: exited with status 0", FRAMES])
         expect(storm.sent > FEWEST_NMIS, f"31 processes have made {storm.sent * 2} entries and "
@@ -200,7 +196,7 @@ def check_double_fault(guest: Guest, place: int) -> None:
     m.set_regs(cr3=guest.root)
     m.phys.set_u64(physical(m, place), UNMAPPED)
     guest.in_ring3(0, rip=guest.program.int80, rflags=FIXED)
-    m.run_to_exit(NUMBERS["EXIT_PANIC"])
+    m.run_to_exit(layout.EXIT_PANIC)
     equal([line.split(" (")[0] for line in m.console.lines if line.startswith("PANIC: ")],
           ["PANIC: #DF double fault"], "the kernel's last words when an entry finds no stack")
 
@@ -209,4 +205,4 @@ def physical(machine: Machine, va: int) -> int:
     return mapped(machine, va, kernel_root(machine)).pa
 
 
-BAD_STACKS = (KERNEL_RSP, NUMBERS["ENTRY_TSS"] + NUMBERS["TSS_RSP0"])
+BAD_STACKS = (KERNEL_RSP, layout.ENTRY_TSS + layout.TSS_RSP0)

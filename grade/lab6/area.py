@@ -5,35 +5,39 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
+from grade.lab1.segments import INTERRUPT_GATE
 from grade.lab6.state import kernel_root
-from grade.machine import Machine
-from grade.machine.paging import (ACCESSED, ADDRESS, DIRTY, GLOBAL, PRESENT, USER,
+from grade.machine import Machine, layout
+from grade.machine.layout import ENTRY_STUB_SIZE, PAGE, VECTORS
+from grade.machine.paging import (ACCESSED, ADDRESS, DIRTY, GLOBAL, HALF, LAST, PRESENT, USER,
                                   WRITABLE, Mapping, path, table_frames)
-from grade.machine.state import KERNEL_CS, NUMBERS, PAGE
+from grade.machine.state import IST, KERNEL_CS, OWN_STACK, ist_top
 from grade.outcome import equal, expect
 
-START, PAGES = NUMBERS["TRAMPOLINE_VADDR"], NUMBERS["ENTRY_PAGES"]
-HALF, LAST = 256, 511
+START, PAGES = layout.TRAMPOLINE_VADDR, layout.ENTRY_PAGES
 CODE, CONSTANT, DATA = "R-X", "R--", "RW-"
-VECTORS, STUB = 256, 16
-IST = {1: "DEBUG", 2: "NMI", 8: "DOUBLE_FAULT", 18: "MACHINE_CHECK"}
 OPEN_GATES = (3, 0x80)  # ring 3 may use these
-TSS_TYPE, INTERRUPT_GATE = 11, 14
+TSS_TYPE = 11
+
+
+def entry_stack_top(vector: int) -> int:
+    """The top of the stack in the entry area that a vector has of its own."""
+    return layout.numbers()[f"ENTRY_{OWN_STACK[vector]}_TOP"]
 
 
 def below(top: str) -> dict[int, str]:
     """The page of a stack."""
-    return {NUMBERS[top] - PAGE: DATA}
+    return {layout.numbers()[top] - PAGE: DATA}
 
 
 RIGHTS: dict[int, str] = {
-    **{START + PAGE * i: CODE for i in range(NUMBERS["ENTRY_CODE_PAGES"])},
-    NUMBERS["ENTRY_IDT"]: CONSTANT, NUMBERS["ENTRY_GDT"]: CONSTANT, NUMBERS["ENTRY_PERCPU"]: DATA,
+    **{START + PAGE * i: CODE for i in range(layout.ENTRY_CODE_PAGES)},
+    layout.ENTRY_IDT: CONSTANT, layout.ENTRY_GDT: CONSTANT, layout.ENTRY_PERCPU: DATA,
     **below("ENTRY_STACK_TOP"), **below("ENTRY_NMI_TOP"), **below("ENTRY_DEBUG_TOP"),
     **below("ENTRY_DOUBLE_FAULT_TOP"), **below("ENTRY_MACHINE_CHECK_TOP")}
 
-NAMES = {START: "code", NUMBERS["ENTRY_IDT"]: "the IDT", NUMBERS["ENTRY_GDT"]: "GDT and TSS",
-         NUMBERS["ENTRY_PERCPU"]: "struct percpu"}
+NAMES = {START: "code", layout.ENTRY_IDT: "the IDT", layout.ENTRY_GDT: "GDT and TSS",
+         layout.ENTRY_PERCPU: "struct percpu"}
 
 
 def named(va: int) -> str:
@@ -131,20 +135,19 @@ def all_tables(machine: Machine) -> set[int]:
 def check_in_use(machine: Machine) -> None:
     """GDTR, IDTR and TR lead into the entry area, and what lies there is right."""
     system = machine.system
-    equal(system.gdtr.base, NUMBERS["ENTRY_GDT"], "the base in GDTR")
-    equal(system.idtr.base, NUMBERS["ENTRY_IDT"], "the base in IDTR")
+    equal(system.gdtr.base, layout.ENTRY_GDT, "the base in GDTR")
+    equal(system.idtr.base, layout.ENTRY_IDT, "the base in IDTR")
     equal(system.idtr.limit, 16 * VECTORS - 1, "the limit in IDTR")
-    equal(system.tr.base, NUMBERS["ENTRY_TSS"], "the base in TR")
+    equal(system.tr.base, layout.ENTRY_TSS, "the base in TR")
     check_tss(machine)
     check_gates(machine)
 
 
 def check_tss(machine: Machine) -> None:
-    tss = NUMBERS["ENTRY_TSS"]
-    equal(machine.u64(tss + NUMBERS["TSS_RSP0"]), NUMBERS["ENTRY_STACK_TOP"], "rsp[0] in the TSS")
-    for name in IST.values():
-        number = NUMBERS[f"IST_{name}"]
-        equal(machine.u64(tss + 36 + 8 * (number - 1)), NUMBERS[f"ENTRY_{name}_TOP"],
+    tss = layout.ENTRY_TSS
+    equal(machine.u64(tss + layout.TSS_RSP0), layout.ENTRY_STACK_TOP, "rsp[0] in the TSS")
+    for vector, number in IST.items():
+        equal(ist_top(machine, vector, tss), entry_stack_top(vector),
               f"the stack of IST {number} in the TSS")
 
 
@@ -152,11 +155,11 @@ def check_gates(machine: Machine) -> None:
     """256 gates, each to its own stub in the entry area."""
     stubs = machine.sym("entry_stubs")
     for vector in range(VECTORS):
-        gate = machine.read(NUMBERS["ENTRY_IDT"] + 16 * vector, 16)
+        gate = machine.read(layout.ENTRY_IDT + 16 * vector, 16)
         low, selector, ist, kind, middle, high = struct.unpack("<HHBBHI", gate[:12])
-        equal(low | middle << 16 | high << 32, stubs + STUB * vector,
+        equal(low | middle << 16 | high << 32, stubs + ENTRY_STUB_SIZE * vector,
               f"where the gate of vector {vector} leads to")
-        equal((selector, ist), (KERNEL_CS, NUMBERS["IST_" + IST[vector]] if vector in IST else 0),
+        equal((selector, ist), (KERNEL_CS, IST.get(vector, 0)),
               f"selector and IST of the gate of vector {vector}")
         dpl = 3 if vector in OPEN_GATES else 0
         equal(kind, 0x80 | dpl << 5 | INTERRUPT_GATE, f"the attributes of the gate of {vector}")

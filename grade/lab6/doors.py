@@ -7,27 +7,26 @@ from typing import NamedTuple
 from grade.lab4.entries import Trap
 from grade.lab6.guest import KERNEL_CODE, Guest, in_kernel, in_program
 from grade.lab6.state import PERCPU, kernel_root
-from grade.machine import Machine
-from grade.machine.state import (AC, DF, FIXED, FRAME_SIZE, GENERAL, ID, IF, KERNEL_CS, KERNEL_SS,
-                                 NUMBERS, SYSCALL_FRAME, USER_CS, USER_SS, WITH_ERROR_CODE, State,
-                                 come_back_changed, compare, give_back, random_flags,
-                                 random_registers, read_frame, user_base, values, write_words)
+from grade.machine import Machine, layout
+from grade.machine.layout import ENTRY_STUB_SIZE, USER_CS, USER_SS, VECTOR_DB
+from grade.machine.state import (AC, DF, FIXED, GENERAL, ID, IF, KERNEL_CS, KERNEL_SS,
+                                 SYSCALL_FRAME, WITH_ERROR_CODE, State, come_back_changed, compare,
+                                 frame_size, give_back, random_flags, random_registers, read_frame,
+                                 user_base, values, write_frame, write_words)
 from grade.outcome import equal, expect
 
-DEBUG = 1
 ANY_TIME = (2, 8, 18)  # NMI, #DF, #MC: exercise 6.6; and #DB of ring 0
-TIMER = NUMBERS["VECTOR_TIMER"]
-STUB = 16
+TIMER = layout.VECTOR_TIMER
 END_OF_INTERRUPT = "o /b 0x20 0x20"  # which the handler would have sent to the controller
 
 
 def stub(machine: Machine, vector: int) -> int:
-    return machine.sym("entry_stubs") + STUB * vector
+    return machine.sym("entry_stubs") + ENTRY_STUB_SIZE * vector
 
 
 def entry_top(vector: int) -> int:
     """Where the processor begins to push for a vector that comes in ring 3."""
-    return NUMBERS["ENTRY_DEBUG_TOP" if vector == DEBUG else "ENTRY_STACK_TOP"]
+    return layout.numbers()["ENTRY_DEBUG_TOP" if vector == VECTOR_DB else "ENTRY_STACK_TOP"]
 
 
 class Entry(NamedTuple):
@@ -118,7 +117,7 @@ def arrived(guest: Guest, entry: Entry) -> None:
     equal(regs.rflags & (DF | AC), 0, f"{where}: DF and AC in RFLAGS")
     equal(regs.rsp % 16, 8, f"{where}: the lowest digit of RSP")
     top = guest.kernel_rsp if entry.ring else entry.frame["rsp"] & -16
-    equal(regs.rdi, top - FRAME_SIZE, f"{where}: where the frame lies (the kernel's stack)")
+    equal(regs.rdi, top - frame_size(m), f"{where}: where the frame lies (the kernel's stack)")
     compare(found, entry.frame, f"{where}: the frame")
 
 
@@ -176,11 +175,11 @@ def served(guest: Guest, frame: State, users: int) -> None:
     """The handler begins."""
     m, where = guest.m, "SYSCALL, at the handler"
     in_kernel(m, guest, users, where)
-    place = m.u64(PERCPU + NUMBERS["PERCPU_FRAME"])
-    equal(place, guest.kernel_rsp - 8 * len(SYSCALL_FRAME),
+    place = m.u64(PERCPU + layout.PERCPU_FRAME)
+    equal(place, guest.kernel_rsp - frame_size(m, SYSCALL_FRAME),
           f"{where}: percpu.frame (on the kernel's stack)")
-    compare(read_frame(m, place, SYSCALL_FRAME), {name: frame[name] for name in SYSCALL_FRAME},
-            f"{where}: the frame")
+    compare(read_frame(m, place, SYSCALL_FRAME),
+            {name: frame[name] for name in SYSCALL_FRAME.fields}, f"{where}: the frame")
     regs = m.regs
     compare(values(regs, ("rdi", "rsi", "rdx", "rcx", "r8", "r9")),
             {"rdi": frame["rdi"], "rsi": frame["rsi"], "rdx": frame["rdx"], "rcx": frame["r10"],
@@ -191,12 +190,12 @@ def served(guest: Guest, frame: State, users: int) -> None:
 def changed_frame(guest: Guest) -> State:
     """Give the program other registers than it had; RIP and RFLAGS stay."""
     m = guest.m
-    place = m.u64(PERCPU + NUMBERS["PERCPU_FRAME"])
+    place = m.u64(PERCPU + layout.PERCPU_FRAME)
     found = read_frame(m, place, SYSCALL_FRAME)
     other = {**random_registers(guest.rng), "rsp": guest.user_rsp()}
-    wanted = {**{name: other[name] for name in SYSCALL_FRAME},
+    wanted = {**{name: other[name] for name in SYSCALL_FRAME.fields},
               "rcx": found["rcx"], "r11": found["r11"]}
-    write_words(m, place, wanted.values())
+    write_frame(m, place, wanted, SYSCALL_FRAME)
     return wanted
 
 

@@ -12,11 +12,11 @@ from typing import Any
 from grade.lab import Lab
 from grade.lab6.pcid import PCID, RING3, Processor
 from grade.lab6.state import PERCPU, SHADOW, boot
-from grade.machine import Machine, Module
-from grade.machine.state import (KERNEL_CS, KERNEL_SS, NUMBERS, PAGE, USER_CS, USER_END, USER_SS,
-                                 leave, random_registers)
+from grade.machine import Machine, Module, layout
+from grade.machine.layout import PAGE, USER_CS, USER_END, USER_SS
+from grade.machine.state import KERNEL_CS, KERNEL_SS, leave, random_registers
 from grade.outcome import Failure, Outcome, equal
-from grade.programs.image import Image, R, Segment, W
+from grade.programs.image import R, W, Image, Segment
 
 SPIN, INT80, SYSCALL = b"\xeb\xfe", b"\xcd\x80", b"\x0f\x05"
 KERNEL_CODE = "kernel_ready"  # where the kernel has been, and does not come again
@@ -59,7 +59,7 @@ class Guest:
               "entry_leave: CR3 gets the shadow table before IRETQ")
         self.number = regs.cr3 & PCID
         self.root = regs.cr3 & ~(SHADOW | PCID)
-        self.kernel_rsp = self.m.u64(PERCPU + NUMBERS["PERCPU_KERNEL_RSP"])
+        self.kernel_rsp = self.m.u64(PERCPU + layout.PERCPU_KERNEL_RSP)
 
     @property
     def shadow(self) -> int:

@@ -8,15 +8,13 @@ from random import Random
 from typing import Any
 
 from grade.lab import Lab
-from grade.lab6.area import HALF, LAST
-from grade.lab6.state import SHADOW, boot, call_out, demand, error_number, is_true
-from grade.machine import Machine
+from grade.lab6.state import SHADOW, boot, call_out, demand, is_true
+from grade.machine import Machine, layout
 from grade.machine.frames import check_number, count_free
-from grade.machine.paging import (ACCESSED, NO_EXECUTE, PRESENT, USER, WRITABLE, flags)
-from grade.machine.state import NUMBERS, PAGE, USER_END
+from grade.machine.layout import PAGE, PTE_PAIR, USER_END
+from grade.machine.paging import ACCESSED, HALF, LAST, NO_EXECUTE, PRESENT, USER, WRITABLE, flags
 from grade.outcome import equal, expect
 
-PAIR = 1 << 10  # x86_bits.h: a bit that the processor ignores
 TRUE = b"\xb8\x01\0\0\0\xc3"  # mov eax, 1; ret
 READ_WRITE = WRITABLE | NO_EXECUTE
 FAR = 0x10_0000_0000_00
@@ -73,7 +71,7 @@ class Pairs:
 
 def demand_way(machine: Machine) -> int:
     """The entry that kpti_init has got from entry_area_create."""
-    way = machine.phys.u64(machine.sym("way_to_entry_area") - NUMBERS["KERNEL_BASE"])
+    way = machine.phys.u64(machine.sym("way_to_entry_area") - layout.KERNEL_BASE)
     expect(way & PRESENT, f"way_to_entry_area is {way:#x}", "an entry that is present")
     return way
 
@@ -122,7 +120,7 @@ def check_scarce(kernel: Pairs) -> None:
         m.call("frame_free", base + 2 * n * PAGE + rng.choice((0, PAGE)))
     free = count_free(m)
     error, _ = call_out(m, "kpti_allocate_pair")
-    equal(error, error_number("ERROR_NO_FRAMES"),
+    equal(error, layout.ERROR_NO_FRAMES,
           "what kpti_allocate_pair returns when of each pair one frame is in use")
     equal(count_free(m), free, "the number of free frames afterwards")
     pair = base + 2 * rng.randrange(50, 90) * PAGE
@@ -143,7 +141,7 @@ def check_made(kernel: Pairs) -> None:
     after = kernel.table(root)
     for i in range(LAST):
         equal(after[i], before[i], f"entry {i} of the process's own table, which stays")
-    equal(after[LAST], before[LAST] | PAIR,
+    equal(after[LAST], before[LAST] | PTE_PAIR,
           f"entry {LAST} of the process's own table: as it was, and PTE_PAIR")
     kernel.check_mirror(root, "a new shadow")
     kernel.check_kernel_half(root, "a new shadow")
@@ -154,12 +152,12 @@ def check_made(kernel: Pairs) -> None:
 def check_mirroring(kernel: Pairs) -> None:
     """kpti_mirror, asked about one entry after the other: which are written to the frame behind?"""
     m, rng, root = kernel.m, kernel.rng, kernel.bare()
-    for last in (PRESENT | PAIR, PRESENT | PAIR | WRITABLE, PRESENT, PAIR, 0):
+    for last in (PRESENT | PTE_PAIR, PRESENT | PTE_PAIR | WRITABLE, PRESENT, PTE_PAIR, 0):
         for i in (0, HALF - 1, HALF, LAST - 1, LAST, *rng.sample(range(LAST), 6)):
             table = [rng.getrandbits(64) * rng.randrange(2) for _ in range(LAST)] + [last]
             write_table(m, root, table)
             m.call("kpti_mirror", demand_window(root) + 8 * i)
-            mirrored = i < HALF and last & (PRESENT | PAIR) == PRESENT | PAIR
+            mirrored = i < HALF and last & (PRESENT | PTE_PAIR) == PRESENT | PTE_PAIR
             check_one(kernel, root, table, i, mirrored)
 
 
@@ -181,7 +179,7 @@ def write_table(machine: Machine, root: int, table: list[int]) -> None:
 
 
 def demand_window(physical: int) -> int:
-    return NUMBERS["WINDOW_BASE"] + physical
+    return layout.WINDOW_BASE + physical
 
 
 def random_page(rng: Random) -> int:

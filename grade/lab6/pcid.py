@@ -12,21 +12,20 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator
 from typing import NamedTuple
 
-from grade.lab6.area import HALF
-from grade.lab6.state import NUMBERS, SHADOW
-from grade.machine import Machine, Registers
+from grade.lab6.state import SHADOW
+from grade.machine import Machine, Registers, layout
 from grade.machine.elf import Elf
-from grade.machine.paging import (ADDRESS, LARGE, NO_EXECUTE, PRESENT, USER, WRITABLE, flags,
+from grade.machine.layout import (CPUID_FEATURES, CPUID_FEATURES_EBX_INVPCID, CPUID_VERSION,
+                                  CPUID_VERSION_ECX_PCID, CR3_NO_FLUSH, CR4_PCIDE, INVPCID_ADDRESS,
+                                  INVPCID_CONTEXT)
+from grade.machine.paging import (ADDRESS, HALF, LARGE, NO_EXECUTE, PRESENT, USER, WRITABLE, flags,
                                   page_size)
 from grade.machine.phys import PhysicalMemory
 from grade.outcome import Failure, Outcome, expect
 
-KERNEL, RING3 = 0, NUMBERS["SHADOW_PCID"]
-PCID, KEEP = 0xFFF, 1 << 63  # of what is loaded into CR3
-PCIDE = 1 << 17  # of CR4
-BASIC, HAS_PCID = 1, 1 << 17  # CPUID leaf 1, ECX
-EXTENDED, HAS_INVPCID = 7, 1 << 10  # leaf 7, EBX
-ONE_PAGE, ONE_PCID, LAST_TYPE = 0, 1, 3
+KERNEL, RING3 = 0, layout.SHADOW_PCID
+PCID = 0xFFF  # of what is loaded into CR3
+LAST_TYPE = 3
 GENERAL = ("rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
            "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15")
 
@@ -107,7 +106,7 @@ class Processor:
 
     @property
     def enabled(self) -> bool:
-        return bool(self.m.regs.cr4 & PCIDE)
+        return bool(self.m.regs.cr4 & CR4_PCIDE)
 
     def refuse(self, regs: Registers, exception: str, why: str, right: str) -> Failure:
         return Failure(Outcome.WRONG, f"{self.features}: {exception} at {self.m.where(regs.rip)}: "
@@ -118,21 +117,22 @@ class Processor:
     def cpuid(self, regs: Registers, instruction: Instruction) -> bool:
         """As the processor in the machine has it, but for two bits."""
         leaf = regs.rax & 0xFFFF_FFFF
-        if leaf not in (BASIC, EXTENDED):
+        if leaf not in (CPUID_VERSION, CPUID_FEATURES):
             return False
         self.m.session.step()
         after = self.m.regs
-        if leaf == BASIC:
-            self.m.set_regs(rcx=after.rcx & ~HAS_PCID | HAS_PCID * self.features.pcid)
+        if leaf == CPUID_VERSION:
+            self.m.set_regs(rcx=changed(after.rcx, CPUID_VERSION_ECX_PCID, self.features.pcid))
         else:
-            self.m.set_regs(rbx=after.rbx & ~HAS_INVPCID | HAS_INVPCID * self.features.invpcid)
+            self.m.set_regs(rbx=changed(after.rbx, CPUID_FEATURES_EBX_INVPCID,
+                                        self.features.invpcid))
         return True
 
     def mov_to_cr4(self, regs: Registers, instruction: Instruction) -> bool:
         value = getattr(regs, instruction.register)
-        if value & PCIDE and not self.features.pcid:
+        if value & CR4_PCIDE and not self.features.pcid:
             raise self.refuse(regs, "#GP", "CR4.PCIDE is set", "it is set if CPUID has PCIDs")
-        if value & ~regs.cr4 & PCIDE and regs.cr3 & PCID:
+        if value & ~regs.cr4 & CR4_PCIDE and regs.cr3 & PCID:
             raise self.refuse(regs, "#GP", f"CR4.PCIDE is set while CR3 is {regs.cr3:#x}",
                               "the lowest 12 bits of CR3 are 0 then (SDM vol. 3A 4.10.1)")
         self.m.set_regs(cr4=value, rip=regs.rip + instruction.before + 1)
@@ -140,17 +140,17 @@ class Processor:
 
     def mov_to_cr3(self, regs: Registers, instruction: Instruction) -> bool:
         value = getattr(regs, instruction.register)
-        if value & KEEP and not self.enabled:
+        if value & CR3_NO_FLUSH and not self.enabled:
             raise self.refuse(regs, "#GP", f"CR3 is loaded with {value:#x}",
                               "bit 63 is set only if CR4.PCIDE is")
         if self.enabled:
             self.switch(regs, value)
-        self.m.set_regs(cr3=value & ~KEEP, rip=regs.rip + instruction.before + 1)
+        self.m.set_regs(cr3=value & ~CR3_NO_FLUSH, rip=regs.rip + instruction.before + 1)
         return True
 
     def switch(self, regs: Registers, value: int) -> None:
         """What is remembered, kept and forgotten when CR3 is loaded."""
-        keep = bool(value & KEEP)
+        keep = bool(value & CR3_NO_FLUSH)
         before, after = regs.cr3 & PCID, value & PCID
         where = f"at {self.m.where(regs.rip)} CR3 is loaded with {value:#x}"
         expect(after == (RING3 if value & SHADOW else KERNEL), f"{where}: PCID {after} for "
@@ -180,9 +180,9 @@ class Processor:
         if kind > LAST_TYPE or number > PCID or (number and not self.enabled):
             raise self.refuse(regs, "#GP", f"INVPCID of type {kind:#x} for PCID {number:#x}",
                               "SDM vol. 2A, INVPCID, lists what is allowed")
-        if kind == ONE_PAGE:
+        if kind == INVPCID_ADDRESS:
             self.forget(number, address, tables=False)
-        elif kind == ONE_PCID:
+        elif kind == INVPCID_CONTEXT:
             self.remembered[number].clear()
         else:
             self.remembered.clear()
@@ -208,6 +208,11 @@ class Processor:
                    f"{where}. Under PCID {number} the TLB still has {told(key, old)}, and in "
                    f"memory this entry is {entry:#x}", "it has been flushed under this number, "
                    "too: whoever changes tables calls what tlb.h offers")
+
+
+def changed(value: int, bit: int, there: bool) -> int:
+    """A value with a bit set or clear."""
+    return value | bit if there else value & ~bit
 
 
 def is_stale(old: int, now: int) -> bool:

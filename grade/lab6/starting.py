@@ -6,23 +6,24 @@ import re
 from typing import NamedTuple
 
 from grade.lab import Lab
-from grade.lab6.area import LAST, RIGHTS, START
+from grade.lab6.area import RIGHTS, START
 from grade.lab6.pairs import check_pair
-from grade.lab6.pcid import KEEP, PCIDE, RING3, Features, Processor
-from grade.lab6.state import (PERCPU, SHADOW, boot, call_out, error_number, is_true,
-                              kernel_root)
+from grade.lab6.pcid import RING3, Features, Processor
+from grade.lab6.state import PERCPU, SHADOW, boot, call_out, is_true, kernel_root
 from grade.lab6.workers import FRAMES
-from grade.machine import Machine, Module
+from grade.machine import Machine, Module, layout
 from grade.machine.frames import count_free
-from grade.machine.state import NUMBERS, PAGE, leave
+from grade.machine.layout import (ARCH_CAPABILITIES_RDCL_NO as RDCL_NO, CPUID_FEATURES,
+                                  CPUID_FEATURES_EDX_ARCH_CAPABILITIES, CR3_NO_FLUSH, CR4_PCIDE,
+                                  MSR_ARCH_CAPABILITIES, PAGE)
+from grade.machine.paging import LAST
+from grade.machine.state import leave
 from grade.outcome import Failure, Outcome, equal, expect
 
-FEATURES, TELLS = 7, 1 << 29  # CPUID leaf 7, EDX: there is IA32_ARCH_CAPABILITIES
-CAPABILITIES, RDCL_NO = 0x10A, 1 << 0
 CPUID, RDMSR = b"\x0f\xa2", b"\x0f\x32"
 MOST_STEPS = 20000
 MOST_FRAMES = 40
-NEW_PAGES = len(RIGHTS) - NUMBERS["ENTRY_CODE_PAGES"] - 1  # but percpu's: that is there before
+NEW_PAGES = len(RIGHTS) - layout.ENTRY_CODE_PAGES - 1  # but percpu's: that is there before
 
 
 class Option(NamedTuple):
@@ -56,7 +57,7 @@ def check_option(lab: Lab, option: Option) -> None:
         line = (f"[KPTI] Initialized: entry area at {START:#x}, kernel CR3={kernel_root(m):#x}"
                 if option.wanted else "[KPTI] Off")
         equal(said, [line], f"what the kernel says: {option}")
-        own = NUMBERS["ENTRY_IDT"] == m.system.idtr.base
+        own = layout.ENTRY_IDT == m.system.idtr.base
         equal(own, option.wanted, f"whether IDTR leads into the entry area: {option}")
 
 
@@ -69,10 +70,10 @@ def decide(machine: Machine, option: Option) -> None:
         if before.rip == back:
             return
         after = machine.step()
-        if code == CPUID and before.rax & 0xFFFFFFFF == FEATURES:
-            tells = 0 if option.capabilities is None else TELLS
-            machine.set_regs(rdx=after.rdx & ~TELLS | tells)
-        elif code == RDMSR and before.rcx & 0xFFFFFFFF == CAPABILITIES:
+        if code == CPUID and before.rax & 0xFFFFFFFF == CPUID_FEATURES:
+            tells = 0 if option.capabilities is None else CPUID_FEATURES_EDX_ARCH_CAPABILITIES
+            machine.set_regs(rdx=after.rdx & ~CPUID_FEATURES_EDX_ARCH_CAPABILITIES | tells)
+        elif code == RDMSR and before.rcx & 0xFFFFFFFF == MSR_ARCH_CAPABILITIES:
             expect(option.capabilities is not None, "kpti_is_wanted reads an MSR that CPUID does "
                    "not promise", "it asks CPUID first: RDMSR would be a #GP")
             machine.set_regs(rax=option.capabilities or 0, rdx=0)
@@ -89,12 +90,12 @@ def check_pcids(lab: Lab, features: Features, cmdline: str = "pti=on") -> None:
         isolated = cmdline != "pti=off"
         used = isolated and features.pcid and features.invpcid
         what = f"{features}, {cmdline}"
-        equal(bool(m.regs.cr4 & PCIDE), used, f"CR4.PCIDE: {what}")
+        equal(bool(m.regs.cr4 & CR4_PCIDE), used, f"CR4.PCIDE: {what}")
         m.console.expect_in_order([re.compile(r"\[KPTI\] .*, PCIDs") if used else
                                    re.compile(r"\[KPTI\] (?!.*PCIDs).*")])
         if isolated:
-            equal(m.u64(PERCPU + NUMBERS["PERCPU_CR3_SWITCH"]),
-                  SHADOW | RING3 | KEEP if used else SHADOW, f"percpu.cr3_switch: {what}")
+            equal(m.u64(PERCPU + layout.PERCPU_CR3_SWITCH),
+                  SHADOW | RING3 | CR3_NO_FLUSH if used else SHADOW, f"percpu.cr3_switch: {what}")
             check_pair(m, kernel_root(m), RING3 * used)
 
 
@@ -103,7 +104,6 @@ class Shortage:
 
     def __init__(self, machine: Machine) -> None:
         self.m, self.count, self.failing = machine, 0, -1
-        self.error = error_number("ERROR_NO_FRAMES")
         self.last = 0  # RSP at the last call of frame_alloc
         machine.on("frame_alloc", self.one)
         machine.on("frame_alloc_run", self.run)
@@ -124,7 +124,7 @@ class Shortage:
 
     def allocation(self) -> None:
         if self.count == self.failing:
-            leave(self.m, self.error)
+            leave(self.m, layout.ERROR_NO_FRAMES)
         self.count += 1
 
 
@@ -146,7 +146,7 @@ def check_shortages(lab: Lab) -> None:
             if shortage.count <= n:
                 break
             what = f"without a frame for allocation {n + 1} of entry_area_create"
-            equal(error, shortage.error, f"what entry_area_create returns {what}")
+            equal(error, layout.ERROR_NO_FRAMES, f"what entry_area_create returns {what}")
             equal(m.call("frames_free"), free, f"frames_free() afterwards, {what},")
             equal(entry_area(m), mapped, f"what is mapped in the entry area, {what}")
         left = free - n
@@ -168,9 +168,9 @@ def check_without(lab: Lab) -> None:
         root = kernel_root(m)
         equal(root % (2 * PAGE), 0, "the lowest 13 bits of kernel_root")
         equal(is_true(m.call("kpti_is_active")), False, "kpti_is_active() without memory for it")
-        expect(m.system.idtr.base != NUMBERS["ENTRY_IDT"], "IDTR leads into the entry area",
+        expect(m.system.idtr.base != layout.ENTRY_IDT, "IDTR leads into the entry area",
                "all stays as it was where there is no memory for the entry area")
         m.console.expect_in_order(["[KPTI] Not initialized: resource exhausted: physical frames. "
                                    "Running without page-table isolation."])
-        m.run_to_exit(NUMBERS["EXIT_OK"])
+        m.run_to_exit(layout.EXIT_OK)
         m.console.expect_in_order(["process 2 hello: exited with status 0", FRAMES])

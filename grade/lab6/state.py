@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
 from typing import Any
 
 from grade.lab import Lab
-from grade.machine import Machine, MemoryArea
-from grade.machine.state import KERNEL_BASE, NUMBERS
+from grade.machine import Machine, MemoryArea, layout
+from grade.machine.layout import KERNEL_BASE
 from grade.outcome import equal
 
-SHADOW, PERCPU = NUMBERS["SHADOW_BIT"], NUMBERS["ENTRY_PERCPU"]
-KERNEL_RSP = PERCPU + NUMBERS["PERCPU_KERNEL_RSP"]
-
-ERRORS = re.compile(r'^    X\((\w+), "[^"]*"\)', re.M)
-ERROR_FILE = Path(__file__).resolve().parents[2] / "common" / "include" / "error.h"
+SHADOW, PERCPU = layout.SHADOW_BIT, layout.ENTRY_PERCPU
+KERNEL_RSP = PERCPU + layout.PERCPU_KERNEL_RSP
 
 MEMORY = (MemoryArea(0, 0x9F000), MemoryArea(1 << 20, 0x3E00000))  # whole pages, as lab 2 wants
 
@@ -23,11 +18,6 @@ MEMORY = (MemoryArea(0, 0x9F000), MemoryArea(1 << 20, 0x3E00000))  # whole pages
 def boot(lab: Lab, cmdline: str = "pti=on", **options: Any) -> Machine:
     """A machine about to enter the kernel."""
     return lab.boot(cmdline=cmdline, memory_map=MEMORY, **options)
-
-
-def error_number(name: str) -> int:
-    """The number of an error: its place in error.h."""
-    return ERRORS.findall(ERROR_FILE.read_text()).index(name)
 
 
 def call_out(machine: Machine, function: str, *arguments: int) -> tuple[int, int]:

@@ -5,47 +5,48 @@ from __future__ import annotations
 from typing import Union
 
 from grade.lab import Lab
-from grade.lab6.area import HALF, LAST, check_bits, check_pages
+from grade.lab6.area import check_bits, check_pages
 from grade.lab6.pairs import FAR
 from grade.lab6.pcid import KERNEL, PCID, RING3, Processor
 from grade.lab6.state import KERNEL_RSP, SHADOW, boot, demand, kernel_root
-from grade.machine import Machine, Module
-from grade.machine.paging import ACCESSED
-from grade.machine.state import IF, NUMBERS, PAGE
+from grade.machine import Machine, Module, layout
+from grade.machine.layout import CR4_SMAP, CR4_SMEP, PAGE
+from grade.machine.paging import ACCESSED, HALF, LAST
+from grade.machine.state import IF
 from grade.outcome import equal, expect
-from grade.programs.image import Image, Segment, R, W, X, assemble
+from grade.programs.image import R, W, X, Image, Segment, assemble
 
 MOST_STEPS = 64
-SMEP_SMAP = 3 << 20
+SMEP_SMAP = CR4_SMEP | CR4_SMAP
 WAYS = ("entry_leave", "entry_syscall_leave")
 FIRST = """
 start:  mov     r15, {data}
         mov     dword [r15 + 32], 0
-        mov     eax, 12         ; a heap
+        mov     eax, SYS_brk    ; a heap
         xor     edi, edi
         {call}
         lea     rdi, [rax + 0x5000]
         mov     rbx, rax
-        mov     eax, 12
+        mov     eax, SYS_brk
         {call}
         mov     byte [rbx + 0x4000], 1
         mov     byte [rsp - 0x6000], 1  ; the stack grows
-        mov     eax, 57         ; fork
+        mov     eax, SYS_fork
         {call}
         test    eax, eax
         jz      child
         lea     rdi, [r15 + 0x1000]     ; copy on write, by the kernel: pipe
-        mov     eax, 22
+        mov     eax, SYS_pipe
         {call}
         mov     byte [r15], 1   ; and by the program
         lea     rdi, [rbx + 0x2000]     ; the heap shrinks
-        mov     eax, 12
+        mov     eax, SYS_brk
         {call}
 reap:   mov     edi, -1
         xor     esi, esi
         xor     edx, edx
         xor     r10d, r10d
-        mov     eax, 61
+        mov     eax, SYS_wait4
         {call}
         test    rax, rax
         jg      reap
@@ -57,21 +58,21 @@ spin:   cmp     dword [r15 + 32], 0     ; until the timer has ticked: the grader
 spun:   lea     rdi, [path]
         xor     esi, esi
         xor     edx, edx
-        mov     eax, 59         ; execve
+        mov     eax, SYS_execve
         {call}
         mov     edi, 6
-end:    mov     eax, 60
+end:    mov     eax, SYS_exit
         {call}
 path:   db      "{name}", 0
 """
 SECOND = """
 start:  mov     r15, {data}
-        mov     eax, 39
+        mov     eax, SYS_getpid
         {call}
         mov     byte [rsp - 0x3000], 1
         mov     byte [r15], 1
         mov     edi, 7
-        mov     eax, 60
+        mov     eax, SYS_exit
         {call}
 """
 INT80, SYSCALL = "int 0x80", "syscall"
@@ -122,7 +123,7 @@ class Tour:
             self.look(m, "first entry")
             for place in self.places:
                 m.on(place, lambda: self.stopped(m))
-            m.run_to_exit(NUMBERS["EXIT_OK"])
+            m.run_to_exit(layout.EXIT_OK)
             self.check_visits(m)
             if self.processor:
                 check_switches(self.processor)
@@ -131,14 +132,14 @@ class Tour:
         """Where no program may look: variables, any memory; code and constants are there."""
         for name, place in (("the kernel's variables", m.sym("probe_data") + 0x1230),
                             ("memory in the window",
-                             NUMBERS["WINDOW_BASE"] + demand(m, "frame_alloc") + 0x450)):
+                             layout.WINDOW_BASE + demand(m, "frame_alloc") + 0x450)):
             self.secrets[name] = self.lab.rng.randbytes(32)
             m.write(place, self.secrets[name])
         self.secrets["the kernel's code"] = m.read(m.sym("kmain"), 32)
         self.secrets["the kernel's constants"] = m.read(m.sym("isr_stubs"), 64)
 
     def plant_on_stack(self, m: Machine) -> None:
-        bottom = (m.u64(KERNEL_RSP) + PAGE - 1 & -PAGE) - NUMBERS["STACK_SIZE"]
+        bottom = (m.u64(KERNEL_RSP) + PAGE - 1 & -PAGE) - layout.STACK_SIZE
         self.secrets["a kernel stack"] = self.lab.rng.randbytes(32)
         m.write(bottom, self.secrets["a kernel stack"], kernel_root(m))
 
@@ -167,7 +168,7 @@ class Tour:
         check_kernel_half(m, regs.cr3, where)
         check_mirror(m, root, where)
         self.search(m, regs.cr3, regs.rip, where)
-        if self.spin <= regs.rip < self.spun and NUMBERS["VECTOR_TIMER"] in vectors(m):
+        if self.spin <= regs.rip < self.spun and layout.VECTOR_TIMER in vectors(m):
             m.write(regs.r15 + 32, b"\1")
 
     def search(self, m: Machine, cr3: int, rip: int, where: str) -> None:
@@ -186,7 +187,7 @@ class Tour:
     def check_visits(self, m: Machine) -> None:
         """The kernel has really been entered and left in all ways that were to be looked at."""
         m.console.expect_in_order(["process 2 first: exited with status 5"])
-        for vector in (14, NUMBERS["VECTOR_TIMER"]):
+        for vector in (14, layout.VECTOR_TIMER):
             expect(vector in vectors(m), f"no program was interrupted by vector {vector}",
                    "page faults and the timer's interrupts in ring 3")
         expect(len(self.roots) >= 3, f"ring 3 was seen on {len(self.roots)} tables",

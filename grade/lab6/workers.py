@@ -8,10 +8,10 @@ from random import Random
 
 from grade.lab import Lab
 from grade.lab6.state import boot
-from grade.machine import Module
+from grade.machine import Module, layout
+from grade.machine.layout import PAGE
 from grade.machine.session import Limits
-from grade.machine.state import NUMBERS, PAGE
-from grade.programs.image import Image, R, Segment, W, X, assemble
+from grade.programs.image import R, W, X, Image, Segment, assemble
 
 WORKERS, ROUNDS, SPINS = 3, 5, 4_000_000
 KEPT = ("rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "r8", "r9", "r10", "r11", "r12", "r13", "r14",
@@ -42,7 +42,7 @@ def worker(rng: Random, number: int, call: str, counter: int) -> str:
              not in CHANGED_BY_SYSCALL]
     lines = [f"worker{number}: mov dword [abs {counter + 8:#x}], {ROUNDS}", ".round:", *load,
              f"mov dword [abs {counter:#x}], {SPINS}", f".spin: dec dword [abs {counter:#x}]",
-             "jnz .spin", *look, *fpu, "mov eax, 24", call, *again, *fpu,
+             "jnz .spin", *look, *fpu, "mov eax, SYS_sched_yield", call, *again, *fpu,
              f"dec dword [abs {counter + 8:#x}]", "jnz .round", "xor edi, edi", "jmp end"]
     return "\n ".join(lines) + "\n"
 
@@ -53,11 +53,11 @@ def workers(rng: Random, call: str) -> bytes:
     data = base + 0x10_0000
     lines = []
     for i in range(WORKERS):
-        lines += ["mov eax, 57", call, "test eax, eax", f"jz worker{i}"]
+        lines += ["mov eax, SYS_fork", call, "test eax, eax", f"jz worker{i}"]
     lines += ["xor ebx, ebx", f"reap: mov edi, -1\n mov esi, {data + 64:#x}", "xor edx, edx",
-              "xor r10d, r10d", "mov eax, 61", call, "test rax, rax", "js over",
+              "xor r10d, r10d", "mov eax, SYS_wait4", call, "test rax, rax", "js over",
               f"cmp dword [abs {data + 64:#x}], 0", "je reap", "inc ebx", "jmp reap",
-              "over: mov edi, ebx", "end: mov eax, 60", call, "wrong: mov edi, 1", "jmp end"]
+              "over: mov edi, ebx", "end: mov eax, SYS_exit", call, "wrong: mov edi, 1", "jmp end"]
     text = "\n ".join(lines) + "\n" + "".join(worker(rng, i, call, data) for i in range(WORKERS))
     code = assemble(text, base)
     return Image(base, [Segment(base, code.bytes, R | X),
@@ -68,7 +68,7 @@ def check_workers(lab: Lab, call: str) -> None:
     """Nobody is disturbed by the timer, by a switch, or by a system call."""
     name = f"workers{lab.rng.getrandbits(32):x}"
     with boot(lab, modules=[Module(workers(lab.rng, call), name)], limits=LIMITS) as m:
-        m.run_to_exit(NUMBERS["EXIT_OK"])
+        m.run_to_exit(layout.EXIT_OK)
         m.console.expect_in_order([f"process 2 {name}: exited with status 0", FRAMES])
 
 
@@ -80,6 +80,6 @@ def check_shell(lab: Lab, suffix: str, cmdline: str) -> None:
     with boot(lab, cmdline, modules=modules, limits=LIMITS) as m:
         m.run_to("programs_run")
         m.type("".join(f"{line}\n" for line in LINES))
-        m.run_to_exit(NUMBERS["EXIT_OK"])
+        m.run_to_exit(layout.EXIT_OK)
         crash = re.compile(CRASH.format(WHY[cmdline]))
         m.console.expect_in_order([*BEFORE_CRASH, crash, *AFTER_CRASH, FRAMES])

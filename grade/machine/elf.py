@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-LOAD = 1
-EXECUTABLE = 1
+from grade.machine.layout import ELF_EXECUTE, ELF_SEGMENT_LOAD
+
 SYMBOL_TABLE = 2
 UNDEFINED = 0
 FUNCTION, UNTYPED, OBJECT = 2, 0, 1
-X86_64 = 62
 MOST_SYMBOLS = 100_000
 LONGEST_NAME = 1024
 HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
@@ -37,7 +36,7 @@ class Segment:
 
     @property
     def executable(self) -> bool:
-        return bool(self.flags & EXECUTABLE)
+        return bool(self.flags & ELF_EXECUTE)
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,7 @@ class Elf:
         """What is to be loaded."""
         found = []
         for kind, flags, offset, va, pa, size, memory, _ in self._programs:
-            if kind != LOAD or not memory:
+            if kind != ELF_SEGMENT_LOAD or not memory:
                 continue
             if size > memory:
                 raise BadElf(f"the segment at {va:#x} has more bytes in the file, {size:#x}, than "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from grade.errors import MissingTool
-from grade.machine.multiboot2 import LOADER_MAGIC
+from grade.machine.layout import MULTIBOOT2_LOADER_MAGIC
 from grade.machine.session import Ending, Limits, Session, Stop
 from grade.outcome import Failure, Outcome
 
@@ -49,7 +49,7 @@ def boot_to(session: Session, entry: int) -> None:
 
 
 def _handed_over(session: Session) -> bool:
-    return session.gdb.registers().rax & 0xFFFF_FFFF == LOADER_MAGIC
+    return session.gdb.registers().rax & 0xFFFF_FFFF == MULTIBOOT2_LOADER_MAGIC
 
 
 def _never(stop: Stop, session: Session) -> Failure:

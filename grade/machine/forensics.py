@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from grade.machine import paging
 from grade.machine.gdbremote import Registers
 from grade.machine.intlog import Interrupt
+from grade.machine.layout import PF_FETCH, PF_USER, VECTOR_PF
 from grade.outcome import Failure
 
 if TYPE_CHECKING:
@@ -23,10 +24,7 @@ VECTORS = {
     12: "#SS stack fault", 13: "#GP general protection", 14: "#PF page fault",
     16: "#MF x87 error", 17: "#AC alignment check", 18: "#MC machine check",
     19: "#XM SIMD error", 20: "#VE virtualization", 21: "#CP control protection"}
-DOUBLE_FAULT, GENERAL_PROTECTION, PAGE_FAULT = 8, 13, 14
 SELECTOR_ERRORS = (10, 11, 12, 13)
-USER_BIT = 1 << 2
-FETCH_BIT = 1 << 4
 DEEPEST = 12
 FIRST_FREE = 32  # vectors below belong to exceptions
 SAMPLES = 64
@@ -40,12 +38,12 @@ def vector_name(vector: int) -> str:
 
 def error_words(vector: int, error: int) -> str:
     """The bits of an error code spelled out."""
-    if vector == PAGE_FAULT:
-        access = "fetching an instruction" if error & FETCH_BIT else \
+    if vector == VECTOR_PF:
+        access = "fetching an instruction" if error & PF_FETCH else \
             "writing" if error & 2 else "reading"
         why = "a reserved bit is set in an entry" if error & 8 else \
             "the entry forbids it" if error & 1 else "the page is not present"
-        return f"{access} in {'user' if error & USER_BIT else 'kernel'} mode, {why}"
+        return f"{access} in {'user' if error & PF_USER else 'kernel'} mode, {why}"
     if vector in SELECTOR_ERRORS and error:
         outside = ", an external event" if error & 1 else ""
         if error & 2:
@@ -138,7 +136,7 @@ def _idt_base(machine: Machine) -> int:
 
 def _idt_ready(machine: Machine) -> bool:
     """Long mode's gates are 16 bytes: a table that cannot hold a #PF gate is none."""
-    return machine.system.idtr.limit >= 16 * (PAGE_FAULT + 1) - 1 \
+    return machine.system.idtr.limit >= 16 * (VECTOR_PF + 1) - 1 \
         and machine.system.idtr.base != 0
 
 

@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from grade.machine.layout import PAGE, RFLAGS_IF
 from grade.machine.machine import Machine
-from grade.machine.phys import PAGE
 from grade.outcome import Failure, Outcome
 
-INTERRUPTS_ON = 1 << 9
 WORD = 8
 
 
@@ -71,7 +70,7 @@ def undone(machine: Machine) -> Iterator[None]:
     breakpoints = list(session.breakpoints)
     for address in breakpoints:
         session.gdb.remove(address)
-    machine.set_regs(rflags=flags & ~INTERRUPTS_ON)
+    machine.set_regs(rflags=flags & ~RFLAGS_IF)
     yield
     machine.set_regs(rflags=flags)
     for address in breakpoints:

@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from grade.errors import BadMachine
+from grade.machine.layout import RFLAGS_RF, SIGTRAP
 from grade.machine.pump import BACKSTOP, Pump
 
 LONGEST_TRANSFER = 1024  # of memory, in bytes: QEMU's packets hold a little less than 2048
 STEP_TRIES = 4
-SIGTRAP = 5  # a breakpoint, or the end of a step
 GDB_QUIT = 3  # the "signal" that QEMU reports when the machine has shut down
-RESUME_FLAG = 1 << 16  # RFLAGS.RF: QEMUs differ in when they set it (qemu.py)
 
 GENERAL = ("rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp",
            "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15")
@@ -145,7 +144,7 @@ class Gdb:
         """All of them, RFLAGS without RF, which is the processor's own affair."""
         data = bytes.fromhex(self._demand("g").decode())
         values = list(LAYOUT.unpack_from(data))
-        values[RFLAGS] &= ~RESUME_FLAG
+        values[RFLAGS] &= ~RFLAGS_RF
         return Registers(*values)
 
     def set_register(self, name: str, value: int) -> None:

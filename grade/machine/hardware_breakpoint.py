@@ -4,8 +4,9 @@ gdb cannot write these registers, so the machine is led through instructions tha
 
 from __future__ import annotations
 
+from grade.machine.layout import KERNEL_BASE
 from grade.machine.machine import Machine
-from grade.machine.state import FIXED, GENERAL, KERNEL_BASE, KERNEL_CS, KERNEL_SS, values, variable
+from grade.machine.state import FIXED, GENERAL, KERNEL_CS, KERNEL_SS, values, variable
 
 WRITE_BOTH = b"\x0f\x23\xc0\x0f\x23\xf9"  # mov dr0, rax; mov dr7, rcx
 ROOM = "gdt_init"  # where the kernel has been, and does not come again

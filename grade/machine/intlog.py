@@ -6,6 +6,8 @@ import collections
 import re
 from dataclasses import dataclass, field
 
+from grade.machine.layout import VECTOR_PF
+
 KEPT = 4096
 TAIL = 200
 
@@ -16,7 +18,6 @@ CLASH = re.compile(r"check_exception old: 0x([0-9a-f]+) new 0x([0-9a-f]+)")
 REGISTER = re.compile(r"\b(R[A-Z0-9]{1,2}|E[A-Z]{2}|CR[0-4]) ?=([0-9a-f]+)")
 SERVED = "Servicing hardware INT="
 NONE = 0xFFFF_FFFF
-PAGE_FAULT = 14
 IDT_BIT = 1 << 1  # in the error code of #TS, #NP, #SS, #GP
 FRAME = 64  # bytes that the processor may push, alignment included
 
@@ -87,7 +88,7 @@ class InterruptLog:
         self._count(hardware, cpl, ip)
         self.interrupts.append(Interrupt(
             number, vector, error, software, hardware, cpl, cs, ip, ss, sp,
-            last if vector == PAGE_FAULT and not software else None))
+            last if vector == VECTOR_PF and not software else None))
 
     def _count(self, hardware: bool, cpl: int, ip: int) -> None:
         before = self.interrupts[-1] if self.interrupts else None

@@ -6,11 +6,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from random import Random
 
-from grade.machine.elf import X86_64, BadElf, Elf
+from grade.machine.elf import BadElf, Elf
 from grade.machine.gdbremote import Gdb
-from grade.machine.multiboot2 import (AVAILABLE, LOADER_MAGIC, OUR_OWN, BadHeader, MemoryArea,
-                                      Module, check_header, information, memory_map, tags)
-from grade.machine.phys import FOUR_GIB, PAGE, PhysicalMemory
+from grade.machine.layout import ELF_MACHINE_X86_64, MULTIBOOT2_LOADER_MAGIC, PAGE
+from grade.machine.multiboot2 import (AVAILABLE, OUR_OWN, BadHeader, MemoryArea, Module,
+                                      check_header, information, memory_map, tags)
+from grade.machine.phys import FOUR_GIB, PhysicalMemory
 from grade.outcome import Failure, Outcome
 
 LOADER = "Rung's grader, as GRUB would"
@@ -74,7 +75,7 @@ def load(kernel: Elf, gdb: Gdb, memory: PhysicalMemory, grub: bytes, *, cmdline:
         more=[tag for kind, tag in tags(grub) if kind not in OUR_OWN])
     address = space.place(len(structure), 8)
     memory.write(address, structure)
-    for name, value in (("rax", LOADER_MAGIC), ("rbx", address), ("rip", entry)):
+    for name, value in (("rax", MULTIBOOT2_LOADER_MAGIC), ("rbx", address), ("rip", entry)):
         gdb.set_register(name, value)
     return address
 
@@ -82,7 +83,7 @@ def load(kernel: Elf, gdb: Gdb, memory: PhysicalMemory, grub: bytes, *, cmdline:
 def _load_segments(kernel: Elf, memory: PhysicalMemory, areas: Sequence[MemoryArea]) -> None:
     """The part of a segment that the file does not fill is left as it is, though GRUB clears it:
     a kernel that clears its own .bss depends on no loader."""
-    if kernel.machine != X86_64:
+    if kernel.machine != ELF_MACHINE_X86_64:
         raise BadElf("it is not for x86-64")
     if not kernel.segments:
         raise BadElf("it has no segment to load")

@@ -12,11 +12,11 @@ from random import Random
 from types import TracebackType
 from typing import Literal, Union
 
-from grade.machine import firmware, msr, paging, probe
+from grade.machine import firmware, layout, msr, paging, probe
 from grade.machine.console import Console
 from grade.machine.gdbremote import Registers
 from grade.machine.intlog import Interrupt
-from grade.machine.layout import shared_numbers
+from grade.machine.layout import PAGE, WORD
 from grade.machine.loader import load
 from grade.machine.multiboot2 import MemoryArea, Module
 from grade.machine.paging import Mapping, Translation
@@ -35,7 +35,6 @@ __all__ = ["Call", "HandOver", "Limits", "Machine", "MemoryArea", "Module", "Reg
 DEBUG_AT = "RUNG_DEBUG_AT"
 RED_ZONE = 256
 UEFI_MEMORY = 256  # MiB: OVMF does not start with less than about half of it
-WORD = 1 << 64
 
 Place = Union[str, int]
 _symbols: dict[tuple[Path, int], Symbols] = {}
@@ -202,7 +201,7 @@ class Machine:
         """Let the kernel run until it leaves through the exit port; what it wrote there. With an
         expected value, another one is a Failure. An unwritten exercise always is."""
         stop = self._run([], limits)
-        unwritten = stop.value == shared_numbers()["EXIT_NOT_WRITTEN"]
+        unwritten = stop.value == layout.EXIT_NOT_WRITTEN
         if stop.ending != Ending.EXIT or expected not in (None, stop.value) or \
                 (unwritten and expected is None):
             goal = "the kernel runs to its end"
@@ -314,11 +313,11 @@ class Machine:
     def set_u64(self, va: int, value: int) -> None:
         self.write(va, struct.pack("<Q", value % WORD))
 
-    def string(self, va: int, longest: int = 4096) -> str:
+    def string(self, va: int, longest: int = PAGE) -> str:
         """The C string at va."""
         data = b""
         while b"\0" not in data and len(data) < longest:
-            data += self.read(va + len(data), min(64, 4096 - (va + len(data)) % 4096))
+            data += self.read(va + len(data), min(64, PAGE - (va + len(data)) % PAGE))
         return data.partition(b"\0")[0].decode(errors="replace")
 
     def poke_code(self, va: int, data: bytes) -> None:

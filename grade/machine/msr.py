@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from grade.machine import layout
 from grade.machine.elf import Elf
 from grade.machine.gdbremote import Registers
 
 WRMSR = b"\x0f\x30"
 
-NAMES = {0xC000_0080: "EFER", 0xC000_0081: "STAR", 0xC000_0082: "LSTAR", 0xC000_0083: "CSTAR",
-         0xC000_0084: "SFMASK", 0xC000_0100: "FS_BASE", 0xC000_0101: "GS_BASE",
-         0xC000_0102: "KERNEL_GS_BASE", 0xC000_0103: "TSC_AUX", 0x1B: "APIC_BASE", 0x277: "PAT"}
+# Those of x86_bits.h, and some that no lab writes (SDM vol. 4, table 2-2).
+NAMES = {**{number: name[len("MSR_"):] for name, number in layout.numbers().items()
+            if name.startswith("MSR_")},
+         0xC000_0083: "CSTAR", 0xC000_0103: "TSC_AUX", 0x1B: "APIC_BASE", 0x277: "PAT"}
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-HEADER_MAGIC = 0xE85250D6
-LOADER_MAGIC = 0x36D76289
+from grade.machine.layout import MULTIBOOT2_HEADER_MAGIC
+
 SEARCHED = 32768
 I386 = 0
 
@@ -72,7 +72,7 @@ def check_header(image: bytes) -> Header:
     reasons = []
     for offset in range(0, min(len(image), SEARCHED) - HEADER.size + 1, 8):
         magic, architecture, length, checksum = HEADER.unpack_from(image, offset)
-        if magic != HEADER_MAGIC:
+        if magic != MULTIBOOT2_HEADER_MAGIC:
             continue
         if (magic + architecture + length + checksum) & 0xFFFF_FFFF:
             reasons.append(f"the header at {offset:#x} has a wrong checksum")
@@ -85,7 +85,7 @@ def check_header(image: bytes) -> Header:
 
 def _search_further(image: bytes) -> str:
     """No header where GRUB looks: is there one where it does not look?"""
-    at = image.find(struct.pack("<I", HEADER_MAGIC))
+    at = image.find(struct.pack("<I", MULTIBOOT2_HEADER_MAGIC))
     if at < 0:
         return "there is no Multiboot2 header in the file"
     if at % 8:

@@ -6,15 +6,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from grade.machine.phys import PAGE, PhysicalMemory
+from grade.machine import layout
+from grade.machine.layout import PAGE
+from grade.machine.phys import PhysicalMemory
 from grade.outcome import Failure, Outcome
 
-PRESENT, WRITABLE, USER = 1 << 0, 1 << 1, 1 << 2
-WRITE_THROUGH, NO_CACHE = 1 << 3, 1 << 4
-ACCESSED, DIRTY, LARGE, GLOBAL = 1 << 5, 1 << 6, 1 << 7, 1 << 8
-NO_EXECUTE = 1 << 63
-ADDRESS = 0x000F_FFFF_FFFF_F000
+PRESENT, WRITABLE, USER = layout.PTE_PRESENT, layout.PTE_WRITABLE, layout.PTE_USER
+WRITE_THROUGH, NO_CACHE = layout.PTE_WRITE_THROUGH, layout.PTE_CACHE_DISABLE
+ACCESSED, DIRTY, LARGE = layout.PTE_ACCESSED, layout.PTE_DIRTY, layout.PTE_LARGE
+GLOBAL, NO_EXECUTE, ADDRESS = layout.PTE_GLOBAL, layout.PTE_NO_EXECUTE, layout.PTE_FRAME_MASK
 LEVELS = 4
+HALF, LAST = 256, 511  # of a level-4 table: where the kernel's half begins, and its last entry
 MOST_LEAVES = 1 << 20
 
 FLAG_NAMES = {PRESENT: "P", WRITABLE: "W", USER: "U", WRITE_THROUGH: "PWT", NO_CACHE: "PCD",
@@ -35,7 +37,7 @@ class Mapping(NamedTuple):
 
     @property
     def large(self) -> bool:
-        return self.size > 4096
+        return self.size > PAGE
 
     @property
     def end(self) -> int:
@@ -243,7 +245,7 @@ def explain(memory: PhysicalMemory, cr3: int, va: int) -> str:
 
 def _check(memory: PhysicalMemory, table: int, level: int, entry: Entry | None) -> None:
     """A table must lie in RAM: whoever walks on reads nonsense."""
-    if not memory.contains(table, 4096):
+    if not memory.contains(table, PAGE):
         source = str(entry) if entry else "CR3"
         raise Failure(Outcome.WRONG, f"{source} leads to a level {level} table at {table:#x},"
                       " where there is no RAM", "page tables that lie in RAM",

@@ -7,9 +7,9 @@ import os
 import struct
 from collections.abc import Iterator
 
+from grade.machine.layout import PAGE
 from grade.outcome import Failure, Outcome
 
-PAGE = 4096
 SPLIT = 3 << 30  # RAM beyond so much continues at 4 GiB: below are devices
 FOUR_GIB = 4 << 30
 PATTERN = 1 << 20

@@ -26,11 +26,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from grade.errors import MissingTool
+from grade.machine.layout import EXIT_PORT
 from grade.machine.phys import SPLIT, Ram
 from grade.machine.pump import BACKSTOP
 
 PROGRAM = "qemu-system-x86_64"
-EXIT_PORT = 0xF4
 STDERR_KEPT = 4000
 LONGEST_SOCKET_PATH = 100
 DIRECTORY = re.compile(r"rung-(\d+)-\w+")

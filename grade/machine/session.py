@@ -13,12 +13,12 @@ from grade.errors import BadMachine
 from grade.machine.console import FLOOD, Console
 from grade.machine.gdbremote import GDB_QUIT, Gdb, HungUp
 from grade.machine.intlog import InterruptLog
+from grade.machine.layout import RFLAGS_IF
 from grade.machine.pump import BACKSTOP, Pump
 from grade.machine.qemu import Qemu
 from grade.machine.qmp import Qmp, QmpError, SystemRegisters
 
 TICK = 0.02
-INTERRUPTS_ON = 1 << 9
 JUMP_TO_ITSELF = b"\xeb\xfe"
 LOOK_EVERY = 0.2  # seconds of processor time
 LOGGED = "int,cpu_reset"
@@ -281,14 +281,14 @@ class Patience:
             return False
         self._last_look = cpu
         return self._still(lambda state: state.flat and state.ring == 0
-                           and not state.rflags & INTERRUPTS_ON
+                           and not state.rflags & RFLAGS_IF
                            and self._session.qmp.next_code(len(JUMP_TO_ITSELF)) == JUMP_TO_ITSELF)
 
     def _halted_for_good(self) -> bool:
         """The processor waits for an interrupt, and it can take none, or none comes."""
         if not self._still(lambda state: state.halted):
             return False
-        if not self._session.qmp.system_registers().rflags & INTERRUPTS_ON:
+        if not self._session.qmp.system_registers().rflags & RFLAGS_IF:
             return True
         self._waited += 1
         return self._waited > self._limits.idle

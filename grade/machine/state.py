@@ -6,18 +6,17 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Mapping
 from random import Random
+from typing import NamedTuple
 
+from grade.machine import layout
 from grade.machine.gdbremote import Registers
-from grade.machine.layout import shared_numbers
-from grade.machine.machine import Machine
+from grade.machine.layout import KERNEL_BASE, USER_END
+from grade.machine.machine import RED_ZONE, Machine
 from grade.machine.paging import Translation
+from grade.machine.structures import Structure, structure
 from grade.outcome import Failure, Outcome, equal, show
 
-NUMBERS = shared_numbers()
-KERNEL_BASE, WINDOW = NUMBERS["KERNEL_BASE"], NUMBERS["WINDOW_BASE"]
-USER_END, USER_CS, USER_SS = NUMBERS["USER_END"], NUMBERS["USER_CS"], NUMBERS["USER_SS"]
-KERNEL_CS, KERNEL_SS = NUMBERS["SELECTOR_KERNEL_CODE"], NUMBERS["SELECTOR_KERNEL_DATA"]
-PAGE = NUMBERS["PAGE_SIZE"]
+KERNEL_CS, KERNEL_SS = layout.SELECTOR_KERNEL_CODE, layout.SELECTOR_KERNEL_DATA
 
 GENERAL = ("r15", "r14", "r13", "r12", "r11", "r10", "r9", "r8",
            "rbp", "rdi", "rsi", "rdx", "rcx", "rbx", "rax")
@@ -27,23 +26,41 @@ CALLEE_SAVED = ("rbx", "rbp", "r12", "r13", "r14", "r15")
 ARGUMENTS = ("rdi", "rsi", "rdx", "r10", "r8", "r9")  # of a system call
 C_ARGUMENTS = ("rdi", "rsi", "rdx", "rcx", "r8", "r9")  # of a function
 
-# struct trap_frame (trap.h) and struct syscall_frame (syscall_entry.h), lowest address first.
-TRAP_FRAME = (*GENERAL, "vector", "error", "rip", "cs", "rflags", "rsp", "ss")
-FRAME_SIZE = 8 * len(TRAP_FRAME)
-RESTORED = (*GENERAL, "rip", "cs", "rflags", "rsp", "ss")  # from it, at the return
-SYSCALL_FRAME = ("r9", "r8", "r10", "rdx", "rsi", "rdi", "r15", "r14", "r13", "r12", "rbx", "rbp",
-                 "r11", "rcx", "rax", "rsp")
+RESTORED = (*GENERAL, "rip", "cs", "rflags", "rsp", "ss")  # from a struct trap_frame, at the return
+
+# Vectors with a stack of their own, by what layout.h calls it: IST_DEBUG, ENTRY_DEBUG_TOP.
+OWN_STACK = {layout.VECTOR_DB: "DEBUG", layout.VECTOR_NMI: "NMI",
+             layout.VECTOR_DF: "DOUBLE_FAULT", layout.VECTOR_MC: "MACHINE_CHECK"}
+IST = {vector: layout.numbers()[f"IST_{name}"] for vector, name in OWN_STACK.items()}
+
+TSS_IST1 = 36  # offset in the TSS (SDM vol. 3A figure 7-11)
 
 WITH_ERROR_CODE = (8, 10, 11, 12, 13, 14, 17, 21, 29, 30)  # SDM vol. 3A table 6-1, APM vol. 2 8-1
 
-CF, PF, AF, ZF, SF, TF, DF, OF = (1 << bit for bit in (0, 2, 4, 6, 7, 8, 10, 11))
-FIXED, IF, IOPL, NT, RF, AC, ID = (1 << 1, 1 << 9, 3 << 12, 1 << 14, 1 << 16, 1 << 18, 1 << 21)
-SMEP, SMAP = 1 << 20, 1 << 21  # of CR4
+CF, FIXED, TF, IF, DF = (layout.RFLAGS_CF, layout.RFLAGS_FIXED, layout.RFLAGS_TF,
+                         layout.RFLAGS_IF, layout.RFLAGS_DF)
+IOPL, NT, RF, AC, ID = (layout.RFLAGS_IOPL, layout.RFLAGS_NT, layout.RFLAGS_RF,
+                        layout.RFLAGS_AC, layout.RFLAGS_ID)
+PF, AF, ZF, SF, OF = (1 << bit for bit in (2, 4, 6, 7, 11))  # a kernel has no need of them
 ARITHMETIC = (CF, PF, AF, ZF, SF, OF)
 NAMED_FLAGS = {TF: "TF (single step)", IF: "IF (interrupts)", DF: "DF (direction)",
                IOPL: "IOPL", NT: "NT (nested task)", AC: "AC (suspends SMAP)", ID: "ID"}
 
 State = dict[str, int]
+
+
+class Frame(NamedTuple):
+    """A structure in which a kernel keeps registers: where it is declared (structures.py), and the
+    fields that it must have, in any order."""
+
+    name: str
+    unit: str
+    fields: tuple[str, ...]
+
+
+TRAP_FRAME = Frame("trap_frame", "trap.c", (*RESTORED, "vector", "error"))
+SYSCALL_FRAME = Frame("syscall_frame", "syscall_setup.c", (*GENERAL, "rsp"))
+FORK_REGISTERS = Frame("fork_child_registers", "fork.c", ALL)
 
 
 def random_registers(rng: Random) -> State:
@@ -81,10 +98,35 @@ def compare(seen: Mapping[str, int], expected: Mapping[str, int], what: str,
                       f"{name} is {show(value)}", hint)
 
 
-def read_frame(machine: Machine, address: int, names: tuple[str, ...] = TRAP_FRAME) -> State:
+def frame_layout(machine: Machine, frame: Frame = TRAP_FRAME) -> Structure:
+    """The frame as the kernel's compiler has laid it out."""
+    found = structure(machine.kernel, frame.name, frame.unit)
+    for name in frame.fields:
+        if name not in found.fields:
+            raise Failure(Outcome.WRONG, f"struct {frame.name} has no field {name}",
+                          f"the lab's struct {frame.name}")
+    return found
+
+
+def frame_size(machine: Machine, frame: Frame = TRAP_FRAME) -> int:
+    return frame_layout(machine, frame).size
+
+
+def read_frame(machine: Machine, address: int, frame: Frame = TRAP_FRAME) -> State:
     """A frame in memory, by the names of its fields."""
-    data = machine.read(address, 8 * len(names))
-    return dict(zip(names, struct.unpack(f"<{len(names)}Q", data)))
+    size, fields = frame_layout(machine, frame)
+    data = machine.read(address, size)
+    return {name: int.from_bytes(data[each.offset:each.offset + each.size], "little")
+            for name, each in fields.items() if name in frame.fields}
+
+
+def write_frame(machine: Machine, address: int, state: State, frame: Frame = TRAP_FRAME) -> None:
+    """Write those of its fields that `state` names."""
+    fields = frame_layout(machine, frame).fields
+    for name in frame.fields:
+        if name in state:
+            each = fields[name]
+            machine.write(address + each.offset, state[name].to_bytes(each.size, "little"))
 
 
 def mapped(machine: Machine, va: int, root: int | None = None) -> Translation:
@@ -95,8 +137,14 @@ def mapped(machine: Machine, va: int, root: int | None = None) -> Translation:
     return found
 
 
+def ist_top(machine: Machine, vector: int, tss: int | None = None) -> int:
+    """Where RSP begins for a vector with a stack of its own, as the TSS has it."""
+    start = machine.sym("cpu_tss") if tss is None else tss
+    return machine.u64(start + TSS_IST1 + 8 * (IST[vector] - 1))
+
+
 def write_words(machine: Machine, address: int, words: Iterable[int]) -> None:
-    """64-bit words, such as the values of a frame."""
+    """64-bit words, such as the processor pushes."""
     machine.write(address, b"".join(struct.pack("<Q", word) for word in words))
 
 
@@ -119,7 +167,7 @@ def come_back_changed(machine: Machine, rng: Random, where: str, **changes: int)
     address = machine.regs.rdi
     wanted = {**read_frame(machine, address), **random_registers(rng),
               "rflags": random_flags(rng, DF, ID), **changes}
-    write_words(machine, address, wanted.values())
+    write_frame(machine, address, wanted)
     give_back(machine, rng)
     machine.run_to(wanted["rip"])
     compare(values(machine.regs, RESTORED), {name: wanted[name] for name in RESTORED}, where)
@@ -145,7 +193,6 @@ def nmi_here(machine: Machine, rng: Random) -> None:
         machine.set_regs(**values(before, PROCESSOR))
 
 
-RED_ZONE = 256
 LANDING = "kernel_ready"  # where the kernel has been, and does not come again
 
 

@@ -21,8 +21,9 @@ from grade.errors import BadMachine, MissingTool
 from grade.machine import firmware
 from grade.machine.disc import make_disc, run
 from grade.machine.elf import Elf
+from grade.machine.layout import PAGE
 from grade.machine.multiboot2 import AVAILABLE, MemoryArea, memory_map
-from grade.machine.phys import PAGE, PhysicalMemory
+from grade.machine.phys import PhysicalMemory
 from grade.machine.qemu import program
 from grade.machine.session import Limits, Session
 from grade.outcome import Failure

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from grade.machine import forensics
-from grade.machine.layout import shared_numbers
-from grade.machine.session import INTERRUPTS_ON, Ending, Stop
+from grade.machine import forensics, layout
+from grade.machine.layout import RFLAGS_IF
+from grade.machine.session import Ending, Stop
 from grade.outcome import Failure, Outcome
 
 if TYPE_CHECKING:
@@ -32,15 +32,14 @@ def classify(machine: Machine, stop: Stop, goal: str, talks: bool = False) -> Fa
 
 
 def _exit(machine: Machine, stop: Stop, goal: str) -> Failure:
-    numbers = shared_numbers()
-    if stop.value == numbers["EXIT_NOT_WRITTEN"]:
+    if stop.value == layout.EXIT_NOT_WRITTEN:
         line = next((line for line in reversed(machine.console.lines)
                      if NOT_WRITTEN_WORDS in line), "an exercise is not written yet")
         return Failure(Outcome.NOT_WRITTEN, line, goal)
-    if stop.value == numbers["EXIT_PANIC"]:
+    if stop.value == layout.EXIT_PANIC:
         seen, details = forensics.panic(machine)
         return Failure(Outcome.PANIC, seen, goal, details=details)
-    names = {value: name for name, value in numbers.items() if name.startswith("EXIT_")}
+    names = {value: name for name, value in layout.numbers().items() if name.startswith("EXIT_")}
     value = names.get(stop.value, f"{stop.value:#x}")
     return Failure(Outcome.WRONG, f"the kernel left through the exit port with {value}", goal,
                    details=["the last lines on the serial port:", *machine.console.tail()])
@@ -62,7 +61,7 @@ def _off(machine: Machine, stop: Stop, goal: str) -> Failure:
 def _halted(machine: Machine, stop: Stop, goal: str) -> Failure:
     registers = machine.regs
     wake = "interrupts are off, so nothing will ever wake it"
-    if registers.rflags & INTERRUPTS_ON:
+    if registers.rflags & RFLAGS_IF:
         ticks = machine.session.log.ticks
         wake = f"{ticks} interrupts came, and it went back to sleep" if ticks > 1 else \
             "interrupts are on, but none came"

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from grade.programs.image import HEADER, PAGE, PROGRAM_HEADER, Image, R, Segment, W, X, patched
+from grade.machine.layout import PAGE, PROGRAM_BASE, WINDOW_BASE
+from grade.programs.image import HEADER, PROGRAM_HEADER, R, W, X, Image, Segment, patched
 
-BASE = 0x400000
 CODE = bytes.fromhex("b83c000000 bf63000000 0f05")  # exit(99)
 KERNEL = 0xFFFFFFFF80101000
-WINDOW = 0xFFFF800000000000
 
 
 def broken_files() -> Mapping[str, bytes]:
@@ -19,11 +18,11 @@ def broken_files() -> Mapping[str, bytes]:
 
 def broken_headers() -> Mapping[str, bytes]:
     """What Linux refuses, too."""
-    segments = [Segment(BASE, CODE)]
-    whole = Image(BASE, segments).bytes()
+    segments = [Segment(PROGRAM_BASE, CODE)]
+    whole = Image(PROGRAM_BASE, segments).bytes()
 
     def header(**fields: int | bytes) -> bytes:
-        return Image(BASE, segments, fields).bytes()
+        return Image(PROGRAM_BASE, segments, fields).bytes()
 
     return {
         "broken-empty": b"",
@@ -44,19 +43,19 @@ def broken_headers() -> Mapping[str, bytes]:
 
 def broken_segments() -> Mapping[str, bytes]:
     """What Linux finds out about when it is too late for an error, or not at all."""
-    def segment(*segments: Segment, entry: int = BASE) -> bytes:
+    def segment(*segments: Segment, entry: int = PROGRAM_BASE) -> bytes:
         return Image(entry, segments).bytes()
 
-    good = segment(Segment(BASE, CODE))
+    good = segment(Segment(PROGRAM_BASE, CODE))
     return {
         "broken-code": good[:-1],
-        "broken-entry": segment(Segment(BASE, CODE), entry=KERNEL),
-        "broken-kernel": segment(Segment(KERNEL & -PAGE, CODE), Segment(BASE, CODE)),
-        "broken-window": segment(Segment(BASE, CODE), Segment(WINDOW, CODE, R | W)),
-        "broken-wraps": segment(Segment(BASE, CODE, memory_size=(1 << 64) - BASE)),
-        "broken-stack": segment(Segment(BASE, CODE), Segment(0x7FFFFFFEF000, CODE, R | W)),
-        "broken-overlap": segment(Segment(BASE, CODE), Segment(BASE, CODE, R | W)),
-        "broken-write-code": segment(Segment(BASE, CODE, R | W | X)),
-        "broken-offset": segment(Segment(BASE, CODE, offset=(1 << 64) - PAGE)),
+        "broken-entry": segment(Segment(PROGRAM_BASE, CODE), entry=KERNEL),
+        "broken-kernel": segment(Segment(KERNEL & -PAGE, CODE), Segment(PROGRAM_BASE, CODE)),
+        "broken-window": segment(Segment(PROGRAM_BASE, CODE), Segment(WINDOW_BASE, CODE, R | W)),
+        "broken-wraps": segment(Segment(PROGRAM_BASE, CODE, memory_size=(1 << 64) - PROGRAM_BASE)),
+        "broken-stack": segment(Segment(PROGRAM_BASE, CODE), Segment(0x7FFFFFFEF000, CODE, R | W)),
+        "broken-overlap": segment(Segment(PROGRAM_BASE, CODE), Segment(PROGRAM_BASE, CODE, R | W)),
+        "broken-write-code": segment(Segment(PROGRAM_BASE, CODE, R | W | X)),
+        "broken-offset": segment(Segment(PROGRAM_BASE, CODE, offset=(1 << 64) - PAGE)),
         "broken-size": patched(good, 0, memory_size=len(CODE) - 1),
     }

@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import struct
 
-from grade.programs.image import Image, R, Segment, W, assemble
+from grade.machine.layout import PROGRAM_BASE, SELECTOR_KERNEL_CODE
+from grade.programs.image import R, W, Image, Segment, assemble
 
 PLACE = 0x1000  # of the gate: in the LDT, and in memory
 SELECTOR = PLACE | 4 | 3  # in the LDT, from ring 3
-KERNEL_CODE = 0x08
 CALL_GATE = 0x8C | 3 << 5  # present, and for ring 3
-BASE = 0x400000
 
 CODE = f"""
         call    qword far [target]
-        mov     eax, 60                 ; exit
+        mov     eax, SYS_exit
         mov     edi, 99
         int     0x80
 ring0:  mov     rax, cr3                ; which nobody else may read
@@ -29,12 +28,12 @@ target: dq      0                       ; the gate knows better
 
 def gate_program() -> bytes:
     """It ends with 99 if it has been in ring 0, else by SIGSEGV."""
-    code = assemble(CODE, BASE, ["ring0"])
-    return Image(BASE, [Segment(PLACE, gate(code.labels["ring0"]), R | W),
-                        Segment(BASE, code.bytes)]).bytes()
+    code = assemble(CODE, PROGRAM_BASE, ["ring0"])
+    return Image(PROGRAM_BASE, [Segment(PLACE, gate(code.labels["ring0"]), R | W),
+                                Segment(PROGRAM_BASE, code.bytes)]).bytes()
 
 
 def gate(target: int) -> bytes:
     """A 64-bit call gate (SDM vol. 3A 5.8.3.1, figure 5-9)."""
-    return struct.pack("<HHBBHII", target & 0xFFFF, KERNEL_CODE, 0, CALL_GATE,
+    return struct.pack("<HHBBHII", target & 0xFFFF, SELECTOR_KERNEL_CODE, 0, CALL_GATE,
                        target >> 16 & 0xFFFF, target >> 32, 0)

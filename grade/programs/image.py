@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import struct
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,12 +12,16 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from grade.errors import MissingTool
+from grade.machine import layout
+from grade.machine.layout import PAGE
 
-PAGE = 0x1000
+WORD = re.compile(r"[A-Za-z_]\w*")
 Data = bytes  # by a name that no method below has
 
-LOAD, DYNAMIC, INTERPRETER, NOTE = 1, 2, 3, 4  # types of a segment
-X, W, R = 1, 2, 4  # flags of a segment
+LOAD, DYNAMIC, INTERPRETER = (layout.ELF_SEGMENT_LOAD, layout.ELF_SEGMENT_DYNAMIC,
+                              layout.ELF_SEGMENT_INTERPRETER)
+NOTE = 4  # as the others, a type of a segment
+X, W, R = layout.ELF_EXECUTE, layout.ELF_WRITE, layout.ELF_READ  # flags of a segment
 
 HEADER = struct.Struct("<4s5B7xHHIQQQI6H")
 HEADER_FIELDS = ("magic", "class_", "data", "ident_version", "os_abi", "abi_version", "type",
@@ -127,11 +132,15 @@ def _nasm(text: str) -> bytes:
 
 
 def assemble(text: str, origin: int = 0, labels: Iterable[str] = ()) -> Code:
-    """Assemble 64-bit code that will stand at origin; `labels` are those one wants to know. (With
-    an `align` in it, origin must be aligned as much: nasm would pad.)"""
-    names = list(labels)
+    """Assemble 64-bit code that will stand at origin; `labels` are those one wants to know. It may
+    use the headers' names for numbers, as the kernel's assembly does. (With an `align` in it,
+    origin must be aligned as much: nasm would pad.)"""
+    names, numbers = list(labels), layout.numbers()
     table = f"\n dq {', '.join(names)}\n" if names else "\n"
-    made = _nasm(f"bits 64\ndefault rel\norg {origin:#x}\nsection .text align=1\n{text}{table}")
+    defined = "".join(f"%define {word} {numbers[word]}\n"
+                      for word in sorted(set(WORD.findall(text)) & numbers.keys()))
+    made = _nasm(f"bits 64\ndefault rel\norg {origin:#x}\nsection .text align=1\n"
+                 f"{defined}{text}{table}")
     size = len(made) - 8 * len(names)
     return Code(made[:size], dict(zip(names, struct.unpack_from(f"<{len(names)}Q", made, size))))
 

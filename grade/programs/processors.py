@@ -14,6 +14,7 @@ import re
 import subprocess
 from typing import NamedTuple
 
+from grade.machine.layout import VECTOR_GP as GP, VECTOR_PF as PF, VECTOR_UD as UD
 from grade.machine.qemu import program
 from grade.programs.suite import Fate, Run
 
@@ -79,7 +80,6 @@ class Deviation(NamedTuple):
     why: str
 
 
-UD, GP, PF = 6, 13, 14
 DEVIATIONS = [
     Deviation("invd", (QEMU_10, QEMU_11), UD, 4, "TCG forgets to look at the CPL (SDM 2A: #GP)"),
     Deviation("wbinvd", (QEMU_10, QEMU_11), UD, 4, "the same (SDM 2C)"),

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from grade.lab import Lab
+from grade.machine import layout
 from grade.machine.frames import count_free
 from grade.machine.machine import Limits, Machine, Module
 from grade.outcome import Failure, Outcome
@@ -45,7 +46,7 @@ def in_one_boot(lab: Lab, runs: Sequence[Run], int80: bool, options: dict[str, A
                       " ".join((name, *run.arguments))) for name, run in zip(names, runs)]
     with lab.boot(probe=True, modules=modules, limits=LIMITS, **options) as machine:
         try:
-            run_all(machine, lab.constants["EXIT_OK"])
+            run_all(machine, layout.EXIT_OK)
             return list(read(machine.console.text, names))
         except Failure as failure:
             failure.details.insert(0, whose_turn(runs, names, machine.console.text))
@@ -58,7 +59,7 @@ def with_warden(lab: Lab, runs: Sequence[Run], int80: bool, options: dict[str, A
     with lab.boot(probe=True, modules=warden.modules, limits=LIMITS, **options) as machine:
         machine.on(warden.all_have_ended, lambda: warden.look(machine.read))
         try:
-            run_all(machine, lab.constants["EXIT_OK"])
+            run_all(machine, layout.EXIT_OK)
         except Failure as failure:
             failure.details.insert(0, warden.whose_turn(machine.console.text))
             raise

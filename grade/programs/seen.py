@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from grade.machine.elf import Elf
+from grade.machine.layout import SYS_exit
 from grade.machine.machine import Machine
 from grade.machine.symbols import Symbols
 from grade.outcome import equal
 
-EXIT = 60
 CALL = "enter_kernel"  # start.asm: where each system call is made
 
 
@@ -49,7 +49,7 @@ class Seen:
             if self.m.walk(va) and self.m.read(va, len(data)) == data:
                 if regs.rip == each.elf.entry_va:
                     self.story.append(f"{each.name} begins")
-                elif regs.rip == each.call and regs.rax == EXIT:
+                elif regs.rip == each.call and regs.rax == SYS_exit:
                     self.story.append(f"{each.name} asks for its end with {regs.rdi}")
                 return
         self.story.append("a stranger runs")

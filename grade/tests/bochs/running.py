@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from grade.lab import Lab
+from grade.machine import layout
 from grade.machine.disc import make_disc
 from grade.machine.machine import Module
 from grade.programs.running import WITH_PROCESSES, read, whose_turn, without_reports
@@ -66,6 +67,6 @@ def with_warden(lab: Lab, runs: Sequence[Run], directory: Path, model: str, int8
 
 def demand_regular_end(lab: Lab, code: int, text: str, whose: str) -> None:
     """The kernel lives to its end, with every frame free again."""
-    assert code == lab.constants["EXIT_OK"], f"{whose}\n{text[-3000:]}"
+    assert code == layout.EXIT_OK, f"{whose}\n{text[-3000:]}"
     frames = FRAMES.search(text)
     assert frames and frames[1] == frames[2], text[-500:]

@@ -12,6 +12,7 @@ import pytest
 from grade.build import build
 from grade.catalog import lab_directory
 from grade.lab import Lab
+from grade.machine import layout
 from grade.machine.disc import make_disc
 from grade.machine.elf import Elf
 from grade.machine.machine import Module
@@ -65,7 +66,7 @@ def boots(lab: int, model: str, directory: Path) -> str:
     with Bochs(disc, directory, model) as bochs:
         bochs.stop_at(kernel.symbols["machine_exit"])
         code = bochs.run_to_exit(kernel.symbols["machine_exit"])
-        assert code == kernel.constants["EXIT_OK"], bochs.text
+        assert code == layout.EXIT_OK, bochs.text
         assert f"Rung lab {lab}: done" in bochs.text
         return bochs.text
 
@@ -96,7 +97,7 @@ def test_sysret_to_an_address_that_is_not_canonical(bug: str | None, tmp_path: P
     """Intel's processors fault before they leave ring 0, on the program's stack (CVE-2012-0217).
     The reference never tries it; a kernel that does is lost here, and in TCG is not."""
     lab = reference(4) if bug is None else with_bug(bug, tmp_path)
-    ends = {name: lab.constants[name] for name in ("EXIT_OK", "EXIT_PANIC")}
+    ends = {name: layout.numbers()[name] for name in ("EXIT_OK", "EXIT_PANIC")}
     program = next(each for each in hostile_suite(4) if each.name == "clean-bases")
     disc = make_disc(tmp_path / "disc", lab.kernel, "",
                      [Module(program.elf.read_bytes(), "program")])
@@ -105,7 +106,7 @@ def test_sysret_to_an_address_that_is_not_canonical(bug: str | None, tmp_path: P
         for place in (in_its_call, machine_exit):
             bochs.stop_at(place)
         assert bochs.run() == (in_its_call, 0)
-        rip = bochs.register("rsp") + RETURN + lab.constants["SYSCALL_FRAME_RIP"]
+        rip = bochs.register("rsp") + RETURN + layout.SYSCALL_FRAME_RIP
         assert 0x400000 <= int.from_bytes(bochs.read(rip, 8), "little") < 0x500000
         bochs.set_u32(rip + 4, NOT_CANONICAL)
         code = bochs.run_to_exit(machine_exit)

@@ -11,7 +11,7 @@ from grade.build import ROOT, build
 from grade.catalog import lab_directory
 from grade.lab import Lab
 from grade.lab6.guest import puppet
-from grade.machine import Machine, Module, paging
+from grade.machine import Machine, Module, layout, paging
 from grade.machine.machine import HandOver, Place
 from grade.tests import HANGING
 from grade.tests.kernels.grading import SEED, worker
@@ -132,7 +132,7 @@ def test_a_panic_in_the_entry_area_is_named() -> None:
         machine.run_to("entry_leave")
         machine.poke_code(machine.sym("entry_leave") + 2, b"\x0f\x0b")  # ud2
         machine.set_regs(rip=machine.sym("entry_leave") + 2)
-        machine.run_to_exit(lab.constants["EXIT_PANIC"])
+        machine.run_to_exit(layout.EXIT_PANIC)
         machine.console.expect_in_order([re.compile(r"PANIC: #UD .*"),
                                          re.compile(r"  \[<ffffffffffff1[0-9a-f]{3}>\] "
                                                     r"entry_leave\+0x2")])

@@ -11,6 +11,7 @@ import pytest
 from grade.build import ROOT, build
 from grade.catalog import lab_directory
 from grade.lab import Lab
+from grade.machine import layout
 from grade.machine.machine import Module
 from grade.programs import hostile_suite
 from grade.programs.gate import gate_program
@@ -133,7 +134,7 @@ def test_a_processor_without_guards(lab: int) -> None:
 def test_no_ldt_of_a_programs_own(lab: int, cpu: str) -> None:
     kernel = reference(lab)
     with kernel.boot(modules=[Module(gate_program(), "gate")], cpu=cpu) as machine:
-        machine.run_to_exit(kernel.constants["EXIT_OK"])
+        machine.run_to_exit(layout.EXIT_OK)
         assert "gate: ended by signal 11" in machine.console.text
 
 
@@ -169,6 +170,6 @@ def functions(lab: Lab) -> list[int]:
     """Where the kernel's code has names: functions, and the labels of assembly."""
     elf = lab.symbols.elf
     code = [range(each.va, each.va + each.memory_size) for each in elf.segments
-            if each.executable and each.va >= lab.constants["KERNEL_BASE"]]
+            if each.executable and each.va >= layout.KERNEL_BASE]
     return sorted({symbol.address for symbol in elf.symbols
                    if any(symbol.address in each for each in code)})

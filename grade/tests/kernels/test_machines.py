@@ -11,6 +11,7 @@ import pytest
 from grade.build import ROOT, build, clean_environment
 from grade.catalog import lab_directory
 from grade.lab import Lab
+from grade.machine import layout
 from grade.tests.kernels.grading import LABS, SEED, WITH_SHELL, remember, worker
 
 GIB = 1024
@@ -36,7 +37,7 @@ def test_boots_from_disc(lab: int, firmware: str, memory: int,
     with reference.boot(firmware=firmware, iso=disc, memory=memory) as machine:
         machine.run_to("kernel_ready")
         total = machine.call("frames_total") * 4 // 1024 if lab > 1 else memory
-        assert machine.run_to_exit() == reference.constants["EXIT_OK"]
+        assert machine.run_to_exit() == layout.EXIT_OK
     remember(request, "firmware and memory", f"lab {lab}  {firmware:4} {memory:6} MiB  "
              + (f"{total} MiB of it in free frames" if lab > 1 else "boots"))
     # UEFI keeps some for itself, and the frame allocator's own tables take one part in 16384.
@@ -48,7 +49,7 @@ def test_boots_from_disc(lab: int, firmware: str, memory: int,
 def test_refuses_a_processor_in_words(cpu: str, words: str) -> None:
     reference, disc = lab_with_disc(1)
     with reference.boot(firmware="grub", iso=disc, cpu=cpu) as machine:
-        assert machine.run_to_exit() == reference.constants["EXIT_PANIC"]
+        assert machine.run_to_exit() == layout.EXIT_PANIC
         assert words in machine.console.text
 
 
@@ -56,7 +57,7 @@ def test_refuses_a_loader_that_is_not_multiboot2() -> None:
     reference, _ = lab_with_disc(1)
     with reference.boot() as machine:
         machine.set_regs(rax=0x2BADB002)
-        assert machine.run_to_exit() == reference.constants["EXIT_PANIC"]
+        assert machine.run_to_exit() == layout.EXIT_PANIC
         assert "does not speak Multiboot2" in machine.console.text
 
 

@@ -9,7 +9,7 @@ import pytest
 from grade.lab6.pcid import Processor
 from grade.lab6.state import boot
 from grade.lab6.visits import check_switches
-from grade.machine import Module
+from grade.machine import Module, layout
 from grade.tests.kernels.grading import LABS, remember
 from grade.tests.kernels.test_soak5 import CHECKSUM, LIMITS, REPORT, make, reference
 
@@ -26,7 +26,7 @@ def test_a_mix_of_calls_with_pcids(way: str, tmp_path: Path,
         with boot(lab, modules=[Module(make("mix", way), "mix 1 12")], limits=LIMITS) as machine:
             machine.run_to("kpti_init")
             processor = Processor(machine) if pcids else None
-            machine.run_to_exit(lab.constants["EXIT_OK"])
+            machine.run_to_exit(layout.EXIT_OK)
             text = machine.console.text
         report = REPORT.search(text)
         assert report and report[2] == report[3], text[-500:]

@@ -10,6 +10,7 @@ import pytest
 from grade.build import ROOT, build
 from grade.catalog import lab_directory
 from grade.lab import Lab
+from grade.machine import layout
 from grade.machine.machine import Limits, Module
 from grade.programs.running import run_all
 from grade.programs.suite import BUILT, make_programs
@@ -33,7 +34,7 @@ def soak(lab: int, *runs: tuple[str, int, int]) -> list[str]:
                for file, seed, calls in runs]
     with kernel.boot(probe=True, modules=modules, limits=LIMITS) as machine:
         machine.session.log_events("cpu_reset")  # not each of a million interrupts
-        run_all(machine, kernel.constants["EXIT_OK"])
+        run_all(machine, layout.EXIT_OK)
         return CHECKSUM.findall(machine.console.text)
 
 

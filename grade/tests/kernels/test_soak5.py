@@ -13,6 +13,7 @@ from grade import toolchain
 from grade.build import ROOT, build
 from grade.catalog import lab_directory
 from grade.lab import Lab
+from grade.machine import layout
 from grade.machine.machine import Limits, Module
 from grade.programs.linux import is_oracle
 from grade.tests import HANGING
@@ -57,7 +58,7 @@ def run(lab: Lab, program: bytes, line: str) -> tuple[str, int, float]:
         before = machine.call("frames_free")
         machine.run_to("machine_exit")
         assert machine.call("frames_free") == before
-        machine.run_to_exit(lab.constants["EXIT_OK"])
+        machine.run_to_exit(layout.EXIT_OK)
         text = machine.console.text
     report = REPORT.search(text)
     assert report and report[2] == report[3] == str(before), text[-500:]

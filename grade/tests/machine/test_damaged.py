@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from grade import toolchain
-from grade.lab5 import structures
-from grade.machine import msr
+from grade.machine import msr, structures
 from grade.machine.elf import BadElf, Elf
 from grade.machine.multiboot2 import BadHeader, check_header
 from grade.machine.symbols import Symbols
@@ -21,9 +20,9 @@ from grade.outcome import Failure, Outcome
 EDGES = (0, 1, 0x3F, 0xFFFF, 1 << 31, (1 << 32) - 1, (1 << 63) - 1, 1 << 63, (1 << 64) - 1)
 STRUCTURE = """
 typedef const volatile struct inner { int a; char name[17]; } inner_t;
-enum errors { ERROR_NONE, ERROR_NO_FRAMES };
+enum state { UNUSED, READY };
 struct outer { long first; inner_t inner; union { int x; char y; }; unsigned char data[3][5]; };
-struct outer thing; enum errors error;
+struct outer thing; enum state state;
 """
 
 
@@ -121,21 +120,21 @@ def debugged(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path.with_suffix(".elf")
 
 
-def layout_of(path: Path) -> structures.Layout:
-    return structures._layout.__wrapped__(path, 0, "process.c", "outer")
+def structure_of(path: Path) -> structures.Structure:
+    return structures._structure.__wrapped__(path, 0, "outer", "process.c")
 
 
-def errors_of(path: Path) -> dict[str, int]:
-    return structures._errors.__wrapped__(path, 0)
+def states_of(path: Path) -> dict[str, int]:
+    return structures._enumeration.__wrapped__(path, 0, "state", "process.c")
 
 
 def test_structures_are_found(debugged: Path) -> None:
-    found = layout_of(debugged)
-    assert found.fields["inner.name"] == (12, 17) and found.fields["data"].size == 15
-    assert errors_of(debugged)["ERROR_NO_FRAMES"] == 1
+    found = structure_of(debugged)
+    assert found.fields["inner.name"] == (12, 17, 17) and found.fields["data"].size == 15
+    assert states_of(debugged) == {"UNUSED": 0, "READY": 1}
 
 
-@pytest.mark.parametrize("ask", [layout_of, errors_of])
+@pytest.mark.parametrize("ask", [structure_of, states_of])
 def test_damaged_debug_information(debugged: Path, tmp_path: Path,
                                    ask: Callable[[Path], object]) -> None:
     """What cannot be read is a failure of the build."""

@@ -10,21 +10,20 @@ from pathlib import Path
 import pytest
 
 from grade.machine.elf import Elf
+from grade.machine.layout import MULTIBOOT2_HEADER_MAGIC
 from grade.machine.loader import Space
 from grade.machine.machine import Machine, MemoryArea, Module
-from grade.machine.multiboot2 import (BadHeader, check_header, information, memory_map, tags)
+from grade.machine.multiboot2 import BadHeader, check_header, information, memory_map, tags
 from grade.machine.phys import PhysicalMemory, Ram
 from grade.outcome import Failure
 from grade.tests.machine.conftest import SOURCE, build
-
-MAGIC = 0xE85250D6
 
 
 def header(*body: bytes, architecture: int = 0, wrong: int = 0) -> bytes:
     tags = b"".join(each.ljust(len(each) + 7 & ~7, b"\0") for each in body)
     length = 16 + len(tags)
-    checksum = -(MAGIC + architecture + length) + wrong & 0xFFFF_FFFF
-    return struct.pack("<4I", MAGIC, architecture, length, checksum) + tags
+    checksum = -(MULTIBOOT2_HEADER_MAGIC + architecture + length) + wrong & 0xFFFF_FFFF
+    return struct.pack("<4I", MULTIBOOT2_HEADER_MAGIC, architecture, length, checksum) + tags
 
 
 def tag(kind: int, data: bytes = b"", flags: int = 0) -> bytes:

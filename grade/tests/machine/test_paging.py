@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from grade.machine import paging
+from grade.machine.layout import KERNEL_BASE
 from grade.machine.machine import Machine
 from grade.machine.paging import (GLOBAL, LARGE, NO_EXECUTE, PRESENT, USER, WRITABLE, explain,
                                   mappings, merged, table_frames, walk)
@@ -19,7 +20,6 @@ from grade.outcome import Failure
 
 ALL = PRESENT | WRITABLE | USER
 ROOT, L3, L2, L1 = 0x1000, 0x2000, 0x3000, 0x4000
-KERNEL = 0xFFFF_FFFF_8000_0000
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_every_page_size(memory: PhysicalMemory) -> None:
     assert (small.va, small.pa, small.size) == (0x1000, 0x9000, 1 << 12)
     assert (large.va, large.pa, large.size, large.large) == (0x200000, 0x200000, 1 << 21, True)
     assert (huge.va, huge.pa, huge.size) == (1 << 30, 1 << 30, 1 << 30)
-    assert (high.va, high.pa) == (KERNEL, 0x8000)
+    assert (high.va, high.pa) == (KERNEL_BASE, 0x8000)
 
 
 def test_rights_are_those_of_all_levels_together(memory: PhysicalMemory) -> None:
@@ -65,7 +65,7 @@ def test_walk_agrees_with_mappings(memory: PhysicalMemory) -> None:
             assert page[3:7] == (found.writable, found.user, found.executable, found.global_)
 
 
-@pytest.mark.parametrize("va", [0, 0x2000, 0x400000, 2 << 30, 1 << 47, KERNEL + 0x1000,
+@pytest.mark.parametrize("va", [0, 0x2000, 0x400000, 2 << 30, 1 << 47, KERNEL_BASE + 0x1000,
                                 0x8000_0000_0000_1000, 0x0001_0000_0000_1000])
 def test_what_is_not_mapped(memory: PhysicalMemory, va: int) -> None:
     assert walk(memory, ROOT, va) is None
@@ -81,7 +81,7 @@ def test_control_bits_of_cr3_are_ignored(memory: PhysicalMemory) -> None:
 
 
 def test_half_of_the_tables(memory: PhysicalMemory) -> None:
-    assert [page.va for page in mappings(memory, ROOT, 256, 511)] == [KERNEL]
+    assert [page.va for page in mappings(memory, ROOT, 256, 511)] == [KERNEL_BASE]
 
 
 def test_neighbours_are_merged(memory: PhysicalMemory) -> None:
@@ -158,7 +158,7 @@ def test_against_qemu(kernel: Path) -> None:
     with Machine(kernel) as m:
         m.run_to("kmain")
         vas = [rng.randrange(1 << 31) for _ in range(40)]
-        for va in [*vas, (1 << 30) - 1, 1 << 30, 0, KERNEL]:
+        for va in [*vas, (1 << 30) - 1, 1 << 30, 0, KERNEL_BASE]:
             said = re.search(r"gpa: (?:0x)?([0-9a-f]+)", m.session.qmp.monitor(f"gva2gpa {va:#x}"))
             found = m.walk(va)
             assert (int(said[1], 16) if said else None) == (found.pa if found else None)
