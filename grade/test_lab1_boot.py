@@ -15,11 +15,12 @@ from grade.check import check, equal, expect
 from grade.lab import Lab
 from grade.lab1 import pages, segments
 from grade.lab1.boot_info import ENTRY_SIZES, Information, random_information
-from grade.lab1.uart import CLEAR_BOTH, FIFO_ENABLE, LOOPBACK, MOST_STEPS, NoUart, Uart, call_with
+from grade.lab1.uart import MOST_STEPS, NoUart, Uart, call_with
 from grade.machine import Call, Interrupt, Machine, MemoryArea, layout
 from grade.machine.disc import make_disc
-from grade.machine.layout import (CR4_PAE, PAGE, VECTOR_BP, VECTOR_DB, VECTOR_DE, VECTOR_DF,
-                                  VECTOR_GP, VECTOR_NMI, VECTOR_NP, VECTOR_PF, VECTOR_UD)
+from grade.machine.layout import (CR4_PAE, FCR_CLEAR_BOTH, FCR_ENABLE, MCR_LOOPBACK, PAGE,
+                                  VECTOR_BP, VECTOR_DB, VECTOR_DE, VECTOR_DF, VECTOR_GP, VECTOR_NMI,
+                                  VECTOR_NP, VECTOR_PF, VECTOR_UD)
 from grade.machine.multiboot2 import Module, memory_map
 from grade.machine.paging import NO_EXECUTE, WRITABLE
 from grade.machine.session import Ending
@@ -252,7 +253,7 @@ def test_serial_programming(lab: Lab) -> None:
         found = returned(found)
         expect(found == 1, f"serial_init returned {found} for a UART that works",
                "1 (true): the byte came back in loopback mode")
-        expect(not uart.modem & LOOPBACK and uart.modem & 3 == 3,
+        expect(not uart.modem & MCR_LOOPBACK and uart.modem & 3 == 3,
                f"the modem control register (MCR) is left at {uart.modem:#x}",
                "loopback (0x10) off, DTR and RTS (0x03) on")
         text = "".join(lab.rng.choices("abcdefghijklmnopqrstuvwxyz", k=12))
@@ -270,10 +271,10 @@ def programmed(uart: Uart) -> None:
     equal(uart.divisor, 1, "the divisor of the clock",
           "the divisor's halves are reached only while LCR_DIVISOR is set in the line control")
     equal(uart.interrupts, 0, "the interrupt enable register (IER)")
-    expect(uart.fifo & FIFO_ENABLE, f"the FIFO control register (FCR) is {uart.fifo:#x}",
+    expect(uart.fifo & FCR_ENABLE, f"the FIFO control register (FCR) is {uart.fifo:#x}",
            "bit 0, FIFO enable, is set", "the FIFOs: FIFO_CONTROL")
     expect(uart.cleared, f"both FIFOs were never cleared: FCR was last set to {uart.fifo:#x}",
-           f"FCR written with {FIFO_ENABLE | CLEAR_BOTH:#x}", "the FIFOs: FIFO_CONTROL")
+           f"FCR written with {FCR_ENABLE | FCR_CLEAR_BOTH:#x}", "the FIFOs: FIFO_CONTROL")
     expect(not uart.sent, f"serial_init sent {bytes(uart.sent)!r} out on the line",
            "the probe's byte is sent in loopback mode only, where no terminal sees it")
 

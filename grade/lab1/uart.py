@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from grade.machine import Machine
+from grade.machine.layout import (FCR_CLEAR_BOTH, LCR_DIVISOR, LSR_DATA_READY,
+                                  LSR_TRANSMITTER_EMPTY, MCR_LOOPBACK, UART_DATA, UART_FIFO_CONTROL,
+                                  UART_INTERRUPT_ENABLE, UART_LINE_CONTROL, UART_LINE_STATUS,
+                                  UART_MODEM_CONTROL)
 
 REGISTERS = 8
-DATA, INTERRUPT_ENABLE, FIFO_CONTROL, LINE_CONTROL, MODEM_CONTROL, LINE_STATUS = range(6)
-DIVISOR_LATCH, LOOPBACK, FIFO_ENABLE = 0x80, 0x10, 0x01
-CLEAR_RECEIVER, CLEAR_BOTH = 0x02, 0x06
-DATA_READY, TRANSMITTER_EMPTY = 0x01, 0x60
+CLEAR_RECEIVER = 0x02  # of FCR
+ALL_SENT = LSR_TRANSMITTER_EMPTY | 0x40
 IN_AL_DX, OUT_DX_AL = b"\xec", b"\xee"
 MOST_STEPS = 5000
 
@@ -33,36 +35,36 @@ class Uart:
     @property
     def latched(self) -> bool:
         """The first two registers are the divisor at the moment."""
-        return self.line & DIVISOR_LATCH != 0
+        return self.line & LCR_DIVISOR != 0
 
     def read(self, register: int) -> int:
-        if register == DATA and not self.latched:
+        if register == UART_DATA and not self.latched:
             self.fetched.append(self.received.pop(0) if self.received else 0)
             return self.fetched[-1]
-        if self.latched and register <= INTERRUPT_ENABLE:
+        if self.latched and register <= UART_INTERRUPT_ENABLE:
             return self.divisor >> 8 * register & 0xFF
-        if register == LINE_STATUS:
-            return TRANSMITTER_EMPTY | (DATA_READY if self.received else 0)
-        return {INTERRUPT_ENABLE: self.interrupts, LINE_CONTROL: self.line,
-                MODEM_CONTROL: self.modem}.get(register, 0)
+        if register == UART_LINE_STATUS:
+            return ALL_SENT | (LSR_DATA_READY if self.received else 0)
+        return {UART_INTERRUPT_ENABLE: self.interrupts, UART_LINE_CONTROL: self.line,
+                UART_MODEM_CONTROL: self.modem}.get(register, 0)
 
     def write(self, register: int, value: int) -> None:
-        if self.latched and register <= INTERRUPT_ENABLE:
+        if self.latched and register <= UART_INTERRUPT_ENABLE:
             shift = 8 * register
             self.divisor = self.divisor & ~(0xFF << shift) | value << shift
-        elif register == DATA:
+        elif register == UART_DATA:
             self._send(value)
-        elif register == INTERRUPT_ENABLE:
+        elif register == UART_INTERRUPT_ENABLE:
             self.interrupts = value
-        elif register == FIFO_CONTROL:
+        elif register == UART_FIFO_CONTROL:
             self._control_fifo(value)
-        elif register == LINE_CONTROL:
+        elif register == UART_LINE_CONTROL:
             self.line = value
-        elif register == MODEM_CONTROL:
+        elif register == UART_MODEM_CONTROL:
             self.modem = value
 
     def _send(self, value: int) -> None:
-        if self.modem & LOOPBACK:
+        if self.modem & MCR_LOOPBACK:
             self.looped.append(value)
             self.received.append(self._wire(value))
         else:
@@ -72,7 +74,7 @@ class Uart:
         self.fifo = value
         if value & CLEAR_RECEIVER:
             self.received.clear()
-        self.cleared = self.cleared or value & CLEAR_BOTH == CLEAR_BOTH
+        self.cleared = self.cleared or value & FCR_CLEAR_BOTH == FCR_CLEAR_BOTH
 
 
 class NoUart(Uart):
