@@ -627,8 +627,8 @@ def describe_many(lab: Lab, machine: Machine) -> None:
               for code in (0, 1, 2, 4, 7, *(rng.getrandbits(16) for _ in range(12)))]
     cases += [(rng.choice((0, 3, 6, 8, 17, 21, 32, 255)), rng.getrandbits(16)) for _ in range(8)]
     machine.write(data, b"\xa5" * size * len(cases))
-    machine.batch([Call("describe_error", data + size * i, 100, vector, code)
-                   for i, (vector, code) in enumerate(cases)])
+    machine.call.batch([Call("describe_error", data + size * i, 100, vector, code)
+                        for i, (vector, code) in enumerate(cases)])
     for i, (vector, code) in enumerate(cases):
         equal(machine.string(data + size * i, 100), error_in_words(vector, code),
               f"the text of describe_error for vector {vector}, error code {code:#x}")
@@ -687,7 +687,7 @@ def ask(lab: Lab, machine: Machine, info: Information) -> None:
     calls += [Call("bootinfo_module", i, answers + 24 * (regions + i)) for i in range(modules)]
     kinds = sorted({kind for kind, _ in info.tags} | {7})
     calls += [Call("multiboot2_find", where, kind, i) for kind in kinds for i in (0, 1, 2)]
-    results = machine.batch(calls)
+    results = machine.call.batch(calls)
     equal(results[0] & 0xFFFFFFFF, 0, "bootinfo_init's answer to boot information that is right")
     check_tags(info, kinds, results[2 + regions + modules:], where)
     check_regions(machine, info, results[2:2 + regions], answers)

@@ -18,7 +18,7 @@ from grade.machine import layout
 from grade.machine.frames import count_free
 from grade.machine.layout import CR4_SMAP, CR4_SMEP, ENOSYS, PAGE, USER_END
 from grade.machine.paging import NO_EXECUTE, WRITABLE
-from grade.machine.state import IST, begin_call, give_back, random_flags, user_base
+from grade.machine.state import IST, give_back, random_flags, user_base
 from grade.outcome import equal, expect
 
 # ---- Exercise 4.1: GS at interrupts ----------------------------------------------------------
@@ -171,7 +171,7 @@ def test_canary(lab: Lab) -> None:
             returns.check_report(visitor.m, value)
     with guest(lab) as visitor:
         visitor.m.run_to("programs_baseline")
-        begin_call(visitor.m, "boot_return_to_kernel", 0)
+        visitor.m.call.begin("boot_return_to_kernel", 0)
         returns.check_report(visitor.m, 0)
 
 

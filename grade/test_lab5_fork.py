@@ -109,7 +109,7 @@ def test_no_memory(lab: Lab) -> None:
         child, va, free = sharing.clone(f, root), f.program.data, f.count_free()
         failing = Failing(f.m)
         failing.left = 1
-        equal(f.called("copy_on_write", root, va), "ERROR_NO_FRAMES",
+        equal(f.m.call.error("copy_on_write", root, va), "ERROR_NO_FRAMES",
               "the error of copy_on_write when its frame_alloc fails")
         expect(sharing.page(f, root, va).frame == sharing.page(f, child, va).frame
                and sharing.is_shared(f, sharing.page(f, root, va).frame)

@@ -13,11 +13,12 @@ from grade.lab import Lab
 from grade.lab5.family import family
 from grade.lab5.killing import check_killed
 from grade.lab4 import entries
-from grade.lab6 import anytime, area, doors, guest, pairs, starting, visits, workers
+from grade.lab6 import anytime, area, doors, pairs, starting, visits, workers
 from grade.lab6.pcid import Features
-from grade.lab6.state import boot, demand, kernel_root
+from grade.lab6.puppet import guest
+from grade.lab6.state import boot, kernel_root
 from grade.machine.frames import count_free
-from grade.machine.layout import PAGE, SYS_getpid, VECTOR_DB
+from grade.machine.layout import PAGE, SYS_getpid, VECTOR_DB, error_name
 from grade.outcome import equal, expect
 
 # ---- Exercise 6.1: the chain to the entry area ------------------------------------------------
@@ -37,7 +38,7 @@ def test_chain(lab: Lab) -> None:
         m.set_u64(place, lab.rng.getrandbits(64))
         free = count_free(m)
         m.run_to(back)
-        equal(m.regs.rax & 0xFFFF_FFFF, 0, "what entry_area_create returns")
+        equal(error_name(m.regs.rax), "OK", "what entry_area_create returns")
         chain = area.check_chain(m, m.u64(place), kernels | area.all_tables(m))
         own = [frame for va, frame in area.kernel_frames(m).items()
                if area.RIGHTS[va] != area.CODE and area.named(va).find("percpu") < 0]
@@ -58,7 +59,7 @@ def test_entry_area(lab: Lab) -> None:
         m.run_to("init_syscall")
         way = pairs.demand_way(m)
         area.check_bits(m, way, "the way to the entry area")
-        root = area.fake_root(m, way, demand(m, "frame_alloc"))
+        root = area.fake_root(m, way, m.call.result("frame_alloc"))
         area.check_pages(m, root, "through the chain")
         area.check_pages(m, root, "through the chain")
         equal(kernel_root(m) % (2 * PAGE), 0, "the lowest 13 bits of kernel_root")
@@ -161,7 +162,7 @@ def test_validate_kernel_half(lab: Lab) -> None:
 def test_vectors(lab: Lab) -> None:
     """What the processor does is done by the grader, with a state that is all random. There are
     no hooks in C: the tables are switched in assembly."""
-    with guest.guest(lab) as visitor:
+    with guest(lab) as visitor:
         m = visitor.m
         m.on("entry_leave", lambda: doors.interrupts_off(m))
         vectors = [each for each in range(256) if each not in doors.ANY_TIME]
@@ -179,14 +180,14 @@ def test_vectors(lab: Lab) -> None:
             "CR3: shadow, own, shadow. From ring 0 it does not change")
 def test_cr3(lab: Lab) -> None:
     """Real exceptions, system calls and timer interrupts in both rings."""
-    with guest.guest(lab) as visitor:
+    with guest(lab) as visitor:
         with entries.stopping(visitor.m, "trap"):
             for ring in lab.rng.sample((3, 0, 3, 0), 4):
                 for trap in entries.traps(ring):
                     doors.really(visitor, trap, ring)
             for _ in range(3):
                 doors.tick(visitor)
-        equal(visitor.ask(SYS_getpid), 1, "getpid() by int 0x80, after all of that,")
+        equal(visitor.ask(SYS_getpid, by="int80"), 1, "getpid() by int 0x80, after all of that,")
 
 
 @check("T6.11", title="At each return to ring 3 the tables show the entry area only: no secret",
@@ -219,11 +220,11 @@ def test_preemption(lab: Lab) -> None:
             "and that is kept in percpu.user_rsp first. CR3 passes through RSP")
 def test_syscall(lab: Lab) -> None:
     """Random registers on the way in, others on the way out."""
-    with guest.guest(lab) as visitor:
+    with guest(lab) as visitor:
         doors.serve_by_grader(visitor.m)
         for _ in range(24):
             doors.call(visitor)
-        equal(visitor.ask(SYS_getpid, by="syscall"), 1, "getpid() by SYSCALL, after all of that,")
+        equal(visitor.ask(SYS_getpid), 1, "getpid() by SYSCALL, after all of that,")
 
 
 @check("T6.14", title="By SYSCALL no secret is seen either; lab 5's programs run, pti=on and off",
@@ -253,8 +254,8 @@ def test_system_calls(lab: Lab) -> None:
             "and put back what was there")
 def test_nmi(lab: Lab) -> None:
     """#DB, NMI, #DF, #MC in each state; a #DB and an NMI before each of some 250 instructions."""
-    with guest.guest(lab) as visitor:
-        visitor.ask(SYS_getpid, by="syscall")
+    with guest(lab) as visitor:
+        visitor.ask(SYS_getpid)
         with entries.stopping(visitor.m, "trap"):
             anytime.check_deliveries(visitor)
             anytime.check_every_instruction(visitor)
@@ -271,7 +272,7 @@ def test_storm(lab: Lab) -> None:
     for suffix in ("", "-int80"):
         anytime.check_storm(lab, suffix)
     for place in anytime.BAD_STACKS:
-        with guest.guest(lab) as visitor:
+        with guest(lab) as visitor:
             anytime.check_double_fault(visitor, place)
 
 
@@ -286,7 +287,7 @@ def test_storm(lab: Lab) -> None:
 def test_pcid(lab: Lab) -> None:
     """Exceptions in both rings; then the programs of T6.11, the TLB remembering all that it may
     (grade/lab6/pcid.py)."""
-    with guest.guest(lab, pcids=True) as visitor:
+    with guest(lab, pcids=True) as visitor:
         with entries.stopping(visitor.m, "trap"):
             for ring in lab.rng.sample((3, 0), 2):
                 for trap in entries.traps(ring):
@@ -300,7 +301,7 @@ def test_pcid(lab: Lab) -> None:
             "has SHADOW_BIT, and, with PCIDs, SHADOW_PCID and CR3_NO_FLUSH as well")
 def test_pcid_syscall(lab: Lab) -> None:
     """As T6.17, by SYSCALL, with random registers."""
-    with guest.guest(lab, pcids=True) as visitor:
+    with guest(lab, pcids=True) as visitor:
         doors.serve_by_grader(visitor.m)
         for _ in range(6):
             doors.call(visitor)
@@ -313,6 +314,6 @@ def test_pcid_syscall(lab: Lab) -> None:
             "were used under the number of shadows, the TLB would show the kernel to ring 3")
 def test_pcid_any_time(lab: Lab) -> None:
     """Each of the four vectors in each state of CR3 and GS."""
-    with guest.guest(lab, pcids=True) as visitor:
+    with guest(lab, pcids=True) as visitor:
         with entries.stopping(visitor.m, "trap"):
             anytime.check_deliveries(visitor)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, Union
 
-from grade.machine import Call, Interrupt, Machine, Value, layout
-from grade.machine.gdbremote import GENERAL
+from grade.machine import Call, Machine, Value, layout
 from grade.machine.frames import check_number, count_free
 from grade.machine.layout import KERNEL_BASE, PAGE
 from grade.outcome import Failure, Outcome, expect
@@ -106,7 +105,7 @@ class Kernel:
         calls = [Call(each.function, *(self._argument(number, argument)
                                        for argument in each.arguments))
                  for number, each in enumerate(asks)]
-        values = self.m.batch(calls)
+        values = self.m.call.batch(calls)
         outs = self.m.phys.read(place, SLOT * len(asks))
         return [Reply(asked, value, int.from_bytes(outs[SLOT * i:SLOT * (i + 1)], "little"))
                 for i, (asked, value) in enumerate(zip(asks, values))]
@@ -120,19 +119,6 @@ class Kernel:
 
     def one(self, function: Union[str, int], *arguments: Argument) -> Reply:
         return self.all([ask(function, *arguments)])[0]
-
-    def attempt(self, function: Union[str, int], *arguments: int) -> Interrupt | None:
-        """Make one call, which may well fault: the exception, or None if it returned. Either way
-        the kernel stands again where it stood."""
-        m, before = self.m, self.m.regs
-        stack = (before.rsp - 512 & -16) - 8
-        m.set_u64(stack, before.rip)
-        m.set_regs(rsp=stack, rip=m.address(function),
-                   **dict(zip(("rdi", "rsi", "rdx"), arguments)))
-        arrived = m.run_to("trap", before.rip)
-        fault = m.newest_event if arrived == m.address("trap") else None
-        m.set_regs(**{name: getattr(before, name) for name in (*GENERAL, "rip", "rflags")})
-        return fault
 
     def frames_free(self) -> int:
         """The kernel's own word, which it is asked for as long as nothing depends on it."""

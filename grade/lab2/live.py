@@ -74,8 +74,9 @@ class Live:
 
     def _try(self, access: int, va: int) -> Interrupt | None:
         if access & FETCH_BIT:
-            return self.kernel.attempt(va)
-        return self.kernel.attempt("probe_poke" if access & WRITE_BIT else "probe_peek", va, 0x5EED)
+            return self.m.call.attempt(va)
+        return self.m.call.attempt("probe_poke" if access & WRITE_BIT else "probe_peek", va,
+                                   0x5EED)
 
 
 def check_unmap(live: Live, va: int) -> None:

@@ -11,13 +11,13 @@ from grade.lab4.entries import (MOST_STEPS, gs_in_kernel, gs_in_program, ist_top
 from grade.lab4.puppet import DATA_PAGES, Guest
 from grade.lab4.returns import Visit, exit_by_syscall
 from grade.machine import Machine, Registers, layout
+from grade.machine.calls import ARGUMENTS as C_ARGUMENTS
 from grade.machine.layout import (DR6_NOTHING, KERNEL_BASE, PAGE, SIGSEGV, SIGTRAP, SYSCALL_LIMIT,
                                   SYS_getpid, USER_CS, USER_END, USER_SS, VECTOR_DB, WORD)
-from grade.machine.state import (AC, ARGUMENTS, C_ARGUMENTS, DF, FIXED, GENERAL, ID, IF, IOPL,
-                                 KERNEL_CS, KERNEL_SS, NT, RF, SYSCALL_FRAME, TF, TRAP_FRAME,
-                                 assign, begin_call, compare, end_call, flags_clear, frame_size,
-                                 give_back, random_flags, read_frame, user_base, values, variable,
-                                 write_frame)
+from grade.machine.state import (AC, ARGUMENTS, DF, FIXED, GENERAL, ID, IF, IOPL, KERNEL_CS,
+                                 KERNEL_SS, NT, RF, SYSCALL_FRAME, TF, TRAP_FRAME, assign, compare,
+                                 flags_clear, frame_size, give_back, random_flags, read_frame,
+                                 user_base, values, variable, write_frame)
 from grade.outcome import equal, expect
 from grade.programs.image import assemble
 
@@ -216,8 +216,8 @@ def bad_returns(machine: Machine, rng: Random) -> list[int]:
 def check_last_page(guest: Guest) -> None:
     """Behind a SYSCALL at the end of the lower half SYSRET would go to 2^47."""
     frame = guest.m.sym("probe_data") + PAGE
-    error = guest.m.call("address_space_add_page", guest.root, USER_END, 0, frame)
-    expect(error & 0xFFFF_FFFF, f"a page can be mapped at {USER_END:#x}, the last one below 2^47",
+    error = guest.m.call.error("address_space_add_page", guest.root, USER_END, 0, frame)
+    expect(error != "OK", f"a page can be mapped at {USER_END:#x}, the last one below 2^47",
            "an error: no program can have that page")
 
 
@@ -246,14 +246,14 @@ def run_inside(guest: Guest, number: int) -> None:
     before = syscall(guest, number, guest.rng.getrandbits(64), flags)
     m.run_to(HANDLER)
     served, root = frame_address(m), guest.root
-    call = begin_call(m, "programs_run_one", m.sym("probe_data"))
+    call = m.call.begin("programs_run_one", m.sym("probe_data"))
     visit = Visit(guest, "nested")
     visit.begin()
     visit.enter()
     equal(frame_address(m), 0, "percpu.frame while a program runs inside another's system call")
     exit_by_syscall(guest)
     visit.end()
-    end_call(m, call)
+    m.call.end(call)
     guest.root = root
     equal(frame_address(m), served, "percpu.frame after a program that ran inside a system call")
     equal(m.call("get_saved_user_rsp"), before.rsp, "get_saved_user_rsp() after that")

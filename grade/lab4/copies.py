@@ -9,11 +9,12 @@ from typing import NamedTuple
 
 from grade.lab4.puppet import DATA_PAGES, Guest
 from grade.machine import Machine, layout
+from grade.machine.calls import LANDING
 from grade.machine.console import Pattern
 from grade.machine.layout import (EBADF, EFAULT, PAGE, SIGSEGV, SYS_getpid, SYS_write, USER_END,
                                   WINDOW_BASE, WORD)
 from grade.machine.paging import NO_EXECUTE, USER, WRITABLE
-from grade.machine.state import AC, DF, LANDING, begin_call, end_call, flags_clear, mapped
+from grade.machine.state import AC, DF, flags_clear, mapped
 from grade.outcome import Failure, Outcome, equal, expect
 
 TOP, LIMIT = layout.USER_STACK_TOP, layout.USER_STACK_LIMIT
@@ -47,8 +48,8 @@ class Copies:
 
     def call(self, function: str, *arguments: int) -> int:
         """What it returns; SMAP must be in force again."""
-        before = begin_call(self.m, function, *arguments)
-        after = end_call(self.m, before)
+        before = self.m.call.begin(function, *arguments)
+        after = self.m.call.end(before)
         flags_clear(after, (AC, DF), f"when {function} has returned", "SMAP is off while AC is 1")
         return after.rax
 
@@ -93,8 +94,8 @@ class Copies:
     # Places in the program's memory
 
     def page(self, va: int, flags: int) -> None:
-        error = self.m.call("address_space_add_page", self.guest.root, va, flags, self.buffer)
-        equal(error & 0xFFFF_FFFF, 0, f"address_space_add_page at {va:#x}")
+        equal(self.m.call.error("address_space_add_page", self.guest.root, va, flags, self.buffer),
+              "OK", f"address_space_add_page at {va:#x}")
 
     def unmap(self, va: int) -> None:
         """Take a page away from the program, as if it had never been there."""
@@ -189,7 +190,7 @@ def check_other_faults(copies: Copies) -> None:
            f"RIP is {access:016x}, where the program faulted",
            "on_page_fault: that address in RIP is user_copy's only if CS says ring 0")
     m.run_to("boot_return_to_kernel")
-    begin_call(m, "strlen", guest.program.data)
+    m.call.begin("strlen", guest.program.data)
     expect(m.run_to("trap_unexpected", LANDING) == m.sym("trap_unexpected"),
            "strlen of a program's address, in the kernel and with SMAP on, returns as if all were"
            " well", "a page fault that nobody forgives: it was not user_copy's access")

@@ -9,8 +9,7 @@ from grade.lab4.puppet import Guest
 from grade.machine import Machine, layout
 from grade.machine.layout import SIGKILL, SYS_exit, SYS_exit_group, SYS_getpid, USER_CS, USER_SS
 from grade.machine.state import (AF, CALLEE_SAVED, CF, FIXED, GENERAL, ID, IF, KERNEL_SS, OF, PF,
-                                 SF, ZF, State, assign, begin_call, compare, end_call, user_base,
-                                 variable)
+                                 SF, ZF, State, assign, compare, user_base, variable)
 from grade.outcome import equal, expect
 
 MAGIC = layout.BOOT_CANARY_MAGIC
@@ -128,7 +127,7 @@ class Visit:
         equal(regs.rsp, self.rsp, f"{where}: RSP")
         equal(regs.rax, result, f"{where}: RAX, what boot_return_to_kernel was given,")
         compare(self.state(), {**self.before, **SEGMENTS}, where)
-        none = self.m.call("has_boot_return_context") & 0xFF == 0
+        none = not self.m.call.truth("has_boot_return_context")
         expect(none == (self.before["boot_return_rsp"] == 0),
                f"{where}: has_boot_return_context() is {str(not none).lower()}",
                "true if there is a record left, else false")
@@ -202,7 +201,7 @@ def nest(guest: Guest, depth: int, way: Way = exit_by_int80) -> None:
     m.run_to("trap")
     m.step()
     before = {**kept(m), **{name: getattr(m.regs, name) for name in ("cr3", *BASES)}}
-    call = begin_call(m, "programs_run_one", m.sym("probe_data"))
+    call = m.call.begin("programs_run_one", m.sym("probe_data"))
     visit = Visit(guest, f"nested (level {depth})")
     visit.begin()
     visit.enter()
@@ -210,7 +209,7 @@ def nest(guest: Guest, depth: int, way: Way = exit_by_int80) -> None:
         nest(guest, depth - 1, guest.rng.choice((exit_by_int80, *FAULTS)))
     way(guest)
     visit.end()
-    end_call(m, call)
+    m.call.end(call)
     guest.root = root
     compare({**kept(m), **{name: getattr(m.regs, name) for name in ("cr3", *BASES)}}, before,
             f"after a program that ran in a system call of another (level {depth})")

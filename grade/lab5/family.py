@@ -13,9 +13,9 @@ from grade.lab4.puppet import Guest, puppet
 from grade.machine import Machine, Module, Registers, layout
 from grade.machine.frames import count_free
 from grade.machine.layout import KERNEL_BASE, PAGE
-from grade.machine.state import FIXED, GENERAL, IF, State, assign, compare, values, variable
+from grade.machine.state import FIXED, GENERAL, IF, State, assign, compare, leave, values, variable
 from grade.machine.structures import Structure, enumeration, structure
-from grade.outcome import Failure, Outcome, equal, expect
+from grade.outcome import Failure, Outcome, expect
 
 GATE = "per_cpu_data_ptr"  # in the table for a call of the grader's; it never runs
 NUMBER = 333  # of that call
@@ -178,17 +178,11 @@ class Failing:
     def _count(self) -> None:
         self.left -= 1
         if self.left == 0:
-            return_from(self.m, layout.ERROR_NO_FRAMES)
+            leave(self.m, layout.ERROR_NO_FRAMES)
 
     @property
     def happened(self) -> bool:
         return self.left <= 0
-
-
-def return_from(machine: Machine, result: int) -> None:
-    """At a function's first instruction: return at once."""
-    regs = machine.regs
-    machine.set_regs(rip=machine.u64(regs.rsp), rsp=regs.rsp + 8, rax=result)
 
 
 class Family(Guest):
@@ -215,7 +209,7 @@ class Family(Guest):
 
     def back(self, result: int = 0) -> Registers:
         """Let the handler return, and come to ring 3."""
-        return_from(self.m, result)
+        leave(self.m, result)
         self.come_back(self.gate + 2, "a system call")
         return self.m.regs
 
@@ -224,16 +218,9 @@ class Family(Guest):
         """Some 150 bytes on the kernel's stack that nobody uses, not even `call`."""
         return self.m.regs.rsp - 216 & -16
 
-    def called(self, function: str, *arguments: int) -> str:
-        """Call a function that returns an error_t; the error's name."""
-        number = self.m.call(function, *arguments)
-        return layout.error_name(number) or f"error {number & 0xFFFF_FFFF}"
-
     def fork(self) -> Process:
         """process_fork, called for the running process: the child, which is not ready to run."""
-        place = self.scratch
-        equal(self.called("process_fork", place), "OK", "the error that process_fork returns")
-        return Process(self.m, self.m.u64(place))
+        return Process(self.m, self.m.call.result("process_fork"))
 
     def free(self) -> int:
         """Frames that are free, or wait for the next process; the kernel's own word for it."""

@@ -86,8 +86,8 @@ def grow_heap(family: Family) -> None:
     parent, pages = family.parent, family.rng.randrange(1, 5)
     end = -(-parent.get("image.heap_end") // PAGE) * PAGE
     for page in range(pages):
-        equal(family.called("address_space_add_page", parent.root, end + page * PAGE,
-                            NO_EXECUTE | WRITABLE, family.scratch), "OK", "address_space_add_page")
+        family.m.call.result("address_space_add_page", parent.root, end + page * PAGE,
+                             NO_EXECUTE | WRITABLE)
     parent.put("image.heap_end", end + pages * PAGE - family.rng.randrange(PAGE))
 
 
@@ -149,13 +149,12 @@ def fork_without_memory(family: Family, before: Registers) -> int:
     alive = m.call("processes_alive")
     for n in range(1, 200):
         failing.left = n
-        place = family.scratch
-        error = family.called("process_fork", place)
+        error, address = m.call.out("process_fork")
         tried = failing.happened
         failing.left = 0
         if not tried:
             equal(error, "OK", "the error of process_fork")
-            child = Process(m, m.u64(place))
+            child = Process(m, address)
             check_ready(family, "syscall", before, child)
             m.call("address_space_destroy", child.root)
             m.call("process_free", child.address)
@@ -179,8 +178,8 @@ def check_early(lab: Lab) -> None:
         m.run_to("kmain")
         place = m.regs.rsp - 128  # machine.call leaves 256 bytes alone
         before = m.read(place, 8)
-        error = m.call("process_allocate", place) & 0xFFFF_FFFF
-        expect(error != layout.OK, "process_allocate succeeds before frames_init",
+        error = m.call.error("process_allocate", place)
+        expect(error != "OK", "process_allocate succeeds before frames_init",
                "an error: there is no memory for a kernel stack")
         equal(m.read(place, 8), before, "what it has written as its result")
         for function in ("processes_alive", "processes_started"):

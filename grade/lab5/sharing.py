@@ -31,8 +31,7 @@ def enrich(family: Family, count: int = 10) -> list[int]:
     for number, va in enumerate(places):
         may_write = number != 2 and rng.random() < 0.8
         rights = NO_EXECUTE | (WRITABLE if may_write else 0)
-        equal(family.called("address_space_add_page", family.m.regs.cr3, va, rights,
-                            family.scratch), "OK", f"address_space_add_page for {va:#x}")
+        family.m.call.result("address_space_add_page", family.m.regs.cr3, va, rights)
         family.m.write(va, rng.randbytes(PAGE))
         writable += [va] if may_write else []
     return writable + [family.program.data + i * PAGE for i in range(4)]
@@ -47,11 +46,9 @@ def some_gap(family: Family, root: int) -> tuple[int, int]:
 
 def clone(family: Family, root: int) -> int:
     """A copy of an address space, made by the kernel; its root."""
-    created = family.called("address_space_create", family.scratch)
-    equal(created, "OK", "the error that address_space_create returns")
-    child = family.m.u64(family.scratch)
+    child = family.m.call.result("address_space_create")
     gap = some_gap(family, root)
-    equal(family.called("clone_address_space", root, child, *gap), "OK",
+    equal(family.m.call.error("clone_address_space", root, child, *gap), "OK",
           "the error that clone_address_space returns")
     return child
 
@@ -105,7 +102,7 @@ def check_tables(family: Family, parent: int, child: int) -> None:
 
 
 def is_shared(family: Family, frame: int) -> bool:
-    return bool(family.m.call("user_frame_is_shared", frame) & 0xFF)
+    return family.m.call.truth("user_frame_is_shared", frame)
 
 
 def check_counts(family: Family, pages: Iterable[Mapping], shared: bool, when: str) -> None:
@@ -241,7 +238,8 @@ def check_freshness(family: Family, root: int, va: int) -> None:
     load(family, va)
     old = page(family, root, va).frame
     family.into_kernel()
-    equal(family.called("copy_on_write", root, va), "OK", "the error that copy_on_write returns")
+    equal(family.m.call.error("copy_on_write", root, va), "OK",
+          "the error that copy_on_write returns")
     family.back()
     equal(page(family, root, va).frame != old, True, "that copy_on_write made a copy")
     family.m.phys.set_u64(old, family.rng.getrandbits(64))
@@ -258,7 +256,7 @@ def refuses(family: Family, root: int) -> None:
              1 << 46 | PAGE: "an address without even a table"}
     for va, what in cases.items():
         before = family.m.walk(va, root)
-        equal(family.called("copy_on_write", root, va), "ERROR_NOT_MAPPED",
+        equal(family.m.call.error("copy_on_write", root, va), "ERROR_NOT_MAPPED",
               f"the error of copy_on_write for {what}")
         after = family.m.walk(va, root)
         equal(after and after.leaf.value & ~OWN, before and before.leaf.value & ~OWN,
@@ -297,10 +295,9 @@ def clone_without_memory(family: Family) -> None:
     before, failing = user_half(family, root), Failing(m)
     free = family.count_free()
     for n in range(1, 200):
-        equal(family.called("address_space_create", family.scratch), "OK", "address_space_create")
-        child = m.u64(family.scratch)
+        child = m.call.result("address_space_create")
         failing.left = n
-        error = family.called("clone_address_space", root, child, 0, 0)
+        error = m.call.error("clone_address_space", root, child, 0, 0)
         tried = failing.happened
         failing.left = 0
         if tried:

@@ -8,9 +8,9 @@ from grade.lab5 import userstate
 from grade.lab5.family import OFF, Family, Process, ProcessState, every_place
 from grade.lab5.userstate import SELECTORS, UserState
 from grade.machine import layout
+from grade.machine.calls import LANDING, RED_ZONE
 from grade.machine.layout import SYS_fork
-from grade.machine.state import (CALLEE_SAVED, FIXED, IF, LANDING, RED_ZONE, State, assign, compare,
-                                 variable)
+from grade.machine.state import CALLEE_SAVED, FIXED, IF, State, assign, compare, variable
 from grade.outcome import equal, expect
 from grade.programs.image import assemble
 

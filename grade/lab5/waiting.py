@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from grade.lab5.family import OFF, Family, Process, return_from
+from grade.lab5.family import OFF, Family, Process
 from grade.machine.layout import ECHILD, EFAULT, EINVAL, SYS_wait4, USER_END, WORD, signed
-from grade.machine.state import IF, assign
+from grade.machine.state import IF, assign, leave
 from grade.outcome import equal, expect, show
 
 WNOHANG, WUNTRACED, WCONTINUED = 1, 2, 8
@@ -175,7 +175,7 @@ class Asleep:
                "interrupts are off from the look at the children to the sleep")
 
     def wake(self) -> None:
-        return_from(self.f.m, self.f.rng.getrandbits(64))  # nothing: what is left in RAX
+        leave(self.f.m, self.f.rng.getrandbits(64))  # nothing: what is left in RAX
 
     def returns(self, expected: int, what: str) -> None:
         stop = self.f.m.run_to(self.goal, "sleep_on")

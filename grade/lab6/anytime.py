@@ -5,7 +5,7 @@ from __future__ import annotations
 from grade.lab import Lab
 from grade.lab6.area import entry_stack_top
 from grade.lab6.doors import NUMBER, serve_by_grader, stub
-from grade.lab6.guest import KERNEL_CODE, Guest
+from grade.lab6.puppet import KERNEL_CODE, Guest
 from grade.lab6.pcid import PCID
 from grade.lab6.state import KERNEL_RSP, PERCPU, SHADOW, boot, kernel_root
 from grade.lab6.workers import FRAMES, LIMITS

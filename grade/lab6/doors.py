@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from grade.lab4.entries import Trap
-from grade.lab6.guest import KERNEL_CODE, Guest, in_kernel, in_program
+from grade.lab6.puppet import KERNEL_CODE, Guest, in_kernel, in_program
 from grade.lab6.state import PERCPU, kernel_root
 from grade.machine import Machine, layout
 from grade.machine.layout import ENTRY_STUB_SIZE, USER_CS, USER_SS, VECTOR_DB

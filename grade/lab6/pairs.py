@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 
 from grade.lab import Lab
-from grade.lab6.state import SHADOW, boot, call_out, demand, is_true
+from grade.lab6.state import SHADOW, boot
 from grade.machine import Machine, layout
 from grade.machine.frames import check_number, count_free
 from grade.machine.layout import PAGE, PTE_PAIR, USER_END
@@ -36,21 +36,21 @@ class Pairs:
     def bare(self) -> int:
         """A pair of frames whose first is complete in the kernel half. What else is in the pair is
         rubbish: much of it looks like entries."""
-        root = demand(self.m, "kpti_allocate_pair")
+        root = self.m.call.result("kpti_allocate_pair")
         self.m.phys.write(root, self.rng.randbytes(2 * PAGE))
         self.m.call("share_kernel_half", root)
         return root
 
     def space(self) -> int:
-        return demand(self.m, "address_space_create")
+        return self.m.call.result("address_space_create")
 
     def map(self, root: int, va: int) -> None:
-        frame = demand(self.m, "frame_alloc")
-        equal(self.m.call("map_user_page", root, va, frame, READ_WRITE) & 0xFFFF_FFFF, 0,
+        frame = self.m.call.result("frame_alloc")
+        equal(self.m.call.error("map_user_page", root, va, frame, READ_WRITE), "OK",
               f"what map_user_page returns for {va:#x}")
 
     def unmap(self, root: int, va: int) -> None:
-        self.m.call("frame_free", demand(self.m, "unmap_page", root, va))
+        self.m.call("frame_free", self.m.call.result("unmap_page", root, va))
 
     def check_mirror(self, root: int, when: str) -> None:
         """The user halves are the same."""
@@ -93,9 +93,9 @@ def check_allocation(kernel: Pairs) -> None:
     """Pairs are aligned and whole, wherever the next free frame is."""
     taken: list[int] = []
     for _ in range(12):
-        root = demand(kernel.m, "kpti_allocate_pair")
+        root = kernel.m.call.result("kpti_allocate_pair")
         equal(root % (2 * PAGE), 0, "the lowest 13 bits of a new pair's address")
-        taken += [root, root | SHADOW, demand(kernel.m, "frame_alloc")]
+        taken += [root, root | SHADOW, kernel.m.call.result("frame_alloc")]
     equal(len(set(taken)), len(taken), "the number of frames that are in use for as many purposes")
 
 
@@ -104,11 +104,12 @@ def take_all(kernel: Pairs) -> int:
     m, longest, taken = kernel.m, 0, 0
     size = count_free(m)
     while size:
-        error, first = call_out(m, "frame_alloc_run", size)
-        longest = longest or (0 if error else first)
-        taken += 0 if error else size
+        error, first = m.call.out("frame_alloc_run", size)
+        there = error == "OK"
+        longest = longest or first * there
+        taken += size * there
         check_number(m, taken)
-        size = size // 2 if error else size
+        size = size if there else size // 2
     return longest
 
 
@@ -119,15 +120,15 @@ def check_scarce(kernel: Pairs) -> None:
     for n in range(40):
         m.call("frame_free", base + 2 * n * PAGE + rng.choice((0, PAGE)))
     free = count_free(m)
-    error, _ = call_out(m, "kpti_allocate_pair")
-    equal(error, layout.ERROR_NO_FRAMES,
+    error, _ = m.call.out("kpti_allocate_pair")
+    equal(error, "ERROR_NO_FRAMES",
           "what kpti_allocate_pair returns when of each pair one frame is in use")
     equal(count_free(m), free, "the number of free frames afterwards")
     pair = base + 2 * rng.randrange(50, 90) * PAGE
     m.call("frame_free", pair)
     m.call("frame_free", pair + PAGE)
-    error, root = call_out(m, "kpti_allocate_pair")
-    equal(error, 0, "what kpti_allocate_pair returns when one pair is free as a whole")
+    error, root = m.call.out("kpti_allocate_pair")
+    equal(error, "OK", "what kpti_allocate_pair returns when one pair is free as a whole")
     equal(root, pair, "the new pair's address, when only one is free as a whole")
     equal(count_free(m), free, "the number of free frames afterwards")
 
@@ -223,7 +224,7 @@ def one_change(kernel: Pairs, root: int, pages: set[int]) -> None:
 
 def clone(kernel: Pairs, root: int) -> int:
     copy = kernel.space()
-    equal(kernel.m.call("clone_address_space", root, copy, 0, 0) & 0xFFFF_FFFF, 0,
+    equal(kernel.m.call.error("clone_address_space", root, copy, 0, 0), "OK",
           "what clone_address_space returns")
     return copy
 
@@ -250,7 +251,7 @@ def validate(kernel: Pairs, root: int, expected: str) -> None:
     m = kernel.m
     m.session.pump.drain()
     heard = len(m.console.lines)
-    answer = is_true(m.call("kpti_validate_shadow_tables", root))
+    answer = m.call.truth("kpti_validate_shadow_tables", root)
     m.session.pump.drain()
     said = m.console.lines[heard:]
     equal(said, [expected] if expected else [], "what kpti_validate_shadow_tables says")
@@ -318,8 +319,8 @@ def check_diagnosis(kernel: Pairs, root: int) -> None:
 
 def check_pair(m: Machine, root: int, number: int) -> None:
     place = m.regs.rsp - 128
-    answer = m.call("kpti_get_page_tables", root, place, place + 8)
-    equal(is_true(answer), True, "what kpti_get_page_tables returns")
+    equal(m.call.truth("kpti_get_page_tables", root, place, place + 8), True,
+          "what kpti_get_page_tables returns")
     equal((m.u64(place), m.u64(place + 8)), (root, root | SHADOW | number),
           "the pair that it tells")
 
@@ -328,12 +329,12 @@ def check_inactive(lab: Lab) -> None:
     """Without isolation there is nothing that could be right."""
     with boot(lab, "pti=off") as m:
         m.run_to("timer_init")
-        root = demand(m, "address_space_create")
+        root = m.call.result("address_space_create")
         m.session.pump.drain()
         heard = len(m.console.lines)
         for name in ("kpti_validate_shadow_tables", "kpti_get_page_tables"):
             place = m.regs.rsp - 128
-            equal(is_true(m.call(name, root, place, place + 8)), False,
+            equal(m.call.truth(name, root, place, place + 8), False,
                   f"what {name} returns with pti=off")
         m.session.pump.drain()
         equal(m.console.lines[heard:], [], "what kpti_validate_shadow_tables says with pti=off")

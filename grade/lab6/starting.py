@@ -9,7 +9,7 @@ from grade.lab import Lab
 from grade.lab6.area import RIGHTS, START
 from grade.lab6.pairs import check_pair
 from grade.lab6.pcid import RING3, Features, Processor
-from grade.lab6.state import PERCPU, SHADOW, boot, call_out, is_true, kernel_root
+from grade.lab6.state import PERCPU, SHADOW, boot, kernel_root
 from grade.lab6.workers import FRAMES
 from grade.machine import Machine, Module, layout
 from grade.machine.frames import count_free
@@ -51,7 +51,7 @@ def check_option(lab: Lab, option: Option) -> None:
         m.run_to("kpti_is_wanted")
         decide(m, option)
         m.run_to("init_syscall")
-        equal(is_true(m.call("kpti_is_active")), option.wanted, f"kpti_is_active(): {option}")
+        equal(m.call.truth("kpti_is_active"), option.wanted, f"kpti_is_active(): {option}")
         m.session.pump.drain()
         said = [line for line in m.console.lines if line.startswith("[KPTI]")]
         line = (f"[KPTI] Initialized: entry area at {START:#x}, kernel CR3={kernel_root(m):#x}"
@@ -142,16 +142,16 @@ def check_shortages(lab: Lab) -> None:
         mapped = entry_area(m)
         for n in range(MOST_FRAMES):
             shortage.begin(n)
-            error, _ = call_out(m, "entry_area_create")
+            error, _ = m.call.out("entry_area_create")
             if shortage.count <= n:
                 break
             what = f"without a frame for allocation {n + 1} of entry_area_create"
-            equal(error, layout.ERROR_NO_FRAMES, f"what entry_area_create returns {what}")
+            equal(error, "ERROR_NO_FRAMES", f"what entry_area_create returns {what}")
             equal(m.call("frames_free"), free, f"frames_free() afterwards, {what},")
             equal(entry_area(m), mapped, f"what is mapped in the entry area, {what}")
         left = free - n
         equal(count_free(m), left, "the number of free frames when entry_area_create has worked")
-        equal(error, 0, "what entry_area_create returns when there are frames enough")
+        equal(error, "OK", "what entry_area_create returns when there are frames enough")
         equal(n, NEW_PAGES + 2, "the number of frames that entry_area_create takes: one for each "
               "new page, two for the chain")
 
@@ -167,7 +167,7 @@ def check_without(lab: Lab) -> None:
         shortage.begin(-1)
         root = kernel_root(m)
         equal(root % (2 * PAGE), 0, "the lowest 13 bits of kernel_root")
-        equal(is_true(m.call("kpti_is_active")), False, "kpti_is_active() without memory for it")
+        equal(m.call.truth("kpti_is_active"), False, "kpti_is_active() without memory for it")
         expect(m.system.idtr.base != layout.ENTRY_IDT, "IDTR leads into the entry area",
                "all stays as it was where there is no memory for the entry area")
         m.console.expect_in_order(["[KPTI] Not initialized: resource exhausted: physical frames. "

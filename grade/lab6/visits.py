@@ -8,7 +8,7 @@ from grade.lab import Lab
 from grade.lab6.area import check_bits, check_pages
 from grade.lab6.pairs import FAR
 from grade.lab6.pcid import KERNEL, PCID, RING3, Processor
-from grade.lab6.state import KERNEL_RSP, SHADOW, boot, demand, kernel_root
+from grade.lab6.state import KERNEL_RSP, SHADOW, boot, kernel_root
 from grade.machine import Machine, Module, layout
 from grade.machine.layout import CR4_SMAP, CR4_SMEP, PAGE
 from grade.machine.paging import ACCESSED, HALF, LAST
@@ -132,7 +132,7 @@ class Tour:
         """Where no program may look: variables, any memory; code and constants are there."""
         for name, place in (("the kernel's variables", m.sym("probe_data") + 0x1230),
                             ("memory in the window",
-                             layout.WINDOW_BASE + demand(m, "frame_alloc") + 0x450)):
+                             layout.WINDOW_BASE + m.call.result("frame_alloc") + 0x450)):
             self.secrets[name] = self.lab.rng.randbytes(32)
             m.write(place, self.secrets[name])
         self.secrets["the kernel's code"] = m.read(m.sym("kmain"), 32)

@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 from types import TracebackType
-from typing import Literal, Union
+from typing import Literal
 
-from grade.machine import firmware, layout, msr, paging, probe
+from grade.machine import firmware, layout, msr, paging
+from grade.machine.calls import Calls, Place, name_of
 from grade.machine.console import Console
 from grade.machine.gdbremote import Registers
 from grade.machine.intlog import Interrupt
@@ -33,10 +34,8 @@ __all__ = ["Call", "HandOver", "Limits", "Machine", "MemoryArea", "Module", "Reg
            "Stop", "Value"]
 
 DEBUG_AT = "RUNG_DEBUG_AT"
-RED_ZONE = 256
 UEFI_MEMORY = 256  # MiB: OVMF does not start with less than about half of it
 
-Place = Union[str, int]
 _symbols: dict[tuple[Path, int], Symbols] = {}
 
 
@@ -103,6 +102,7 @@ class Machine:
         self._actions: dict[int, Callable[[], None]] = {}
         self._instead: dict[int, Callable[[], bool]] = {}
         self._session: Session | None = None
+        self.call = Calls(self)
 
     # Birth and death
 
@@ -193,7 +193,7 @@ class Machine:
         with self._breakpoints(targets):
             stop = self._run(targets, limits)
         if stop.ending != Ending.BREAKPOINT or stop.address not in targets:
-            goal = goal or f"the kernel comes to {' or '.join(map(_name, places))}"
+            goal = goal or f"the kernel comes to {' or '.join(map(name_of, places))}"
             raise classify(self, stop, goal)
         return stop.address
 
@@ -352,65 +352,6 @@ class Machine:
     def table_frames(self, cr3: int | None = None) -> set[int]:
         return paging.table_frames(self.phys, self.regs.cr3 if cr3 is None else cr3)
 
-    # Calling the kernel's functions
-
-    def call(self, function: Place, *arguments: int, limits: Limits | None = None) -> int:
-        """Call a function from where the machine stands, and return RAX. The other registers are
-        put back; what the function did to memory and control registers stays."""
-        before = self._regs_for_call(function)
-        stack = (before.rsp - RED_ZONE & -16) - 8
-        self.set_u64(stack, before.rip)
-        self.set_regs(rsp=stack, rip=self.address(function), rflags=before.rflags & ~0x400,
-                      **dict(zip(("rdi", "rsi", "rdx", "rcx", "r8", "r9"),
-                                 (each % WORD for each in arguments), strict=False)))
-        while True:  # the place of return may be passed by the function itself: look at RSP
-            self.run_to(before.rip, limits=limits, goal=f"{_name(function)} returns")
-            after = self.regs
-            if after.rsp == stack + 8:
-                break
-        self._restore(before)
-        return after.rax
-
-    def batch(self, calls: Sequence[Call], limits: Limits | None = None) -> list[int]:
-        """Make many calls inside the kernel, by the probe that is linked to it; their results."""
-        symbol = self.symbols.symbol("probe_calls")
-        room = symbol.size // probe.RECORD.size
-        done: list[int] = []
-        for start in range(0, len(calls), room):
-            part = calls[start:start + room]
-            self.write(symbol.address,
-                       probe.encode(part, self.address, symbol.address, list(done)))
-            self.set_u64(self.address("probe_count"), len(part))
-            self._run_probe(limits)
-            done += probe.results(self.read(symbol.address, len(part) * probe.RECORD.size))
-        return done
-
-    def _run_probe(self, limits: Limits | None) -> None:
-        before = self._regs_for_call("probe_run")
-        self.set_regs(rsp=(before.rsp - RED_ZONE & -16) - 8, rip=self.address("probe_run"),
-                      rflags=before.rflags & ~0x400)
-        self.run_to("probe_done", limits=limits)
-        self._restore(before)
-
-    def _regs_for_call(self, function: Place) -> Registers:
-        """The registers where a function is about to be called. In ring 3, or on page tables
-        without the kernel, the call would never return."""
-        regs, address = self.regs, self.address(function)
-        if regs.cpl:
-            raise Failure(Outcome.WRONG, f"the machine is in ring {regs.cpl}, at {regs.rip:#x}",
-                          f"it is in the kernel, where {_name(function)} can be called")
-        if regs.cr0 >> 31 and not self.walk(address, regs.cr3):
-            raise Failure(Outcome.WRONG, paging.explain(self.phys, regs.cr3, address),
-                          f"{_name(function)} is mapped where it is to be called")
-        return regs
-
-    def _restore(self, before: Registers) -> None:
-        changed = self.regs
-        names = ("rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp", "r8", "r9", "r10", "r11",
-                 "r12", "r13", "r14", "r15", "rip", "rflags")
-        self.set_regs(**{name: getattr(before, name) for name in names
-                         if getattr(before, name) != getattr(changed, name)})
-
     # What was heard
 
     @property
@@ -464,7 +405,3 @@ def load_symbols(kernel: Path) -> Symbols:
 def prepare(memory: int = 64, cpu: str = "max", cache: Path = CACHE) -> None:
     """Make the template now, before many checks want it at once."""
     template(memory=memory, cpu=cpu, cache=cache)
-
-
-def _name(place: Place) -> str:
-    return place if isinstance(place, str) else f"{place:#x}"

@@ -11,10 +11,10 @@ from typing import NamedTuple
 from grade.machine import layout
 from grade.machine.gdbremote import Registers
 from grade.machine.layout import KERNEL_BASE, USER_END
-from grade.machine.machine import RED_ZONE, Machine
+from grade.machine.machine import Machine
 from grade.machine.paging import Translation
 from grade.machine.structures import Structure, structure
-from grade.outcome import Failure, Outcome, equal, show
+from grade.outcome import Failure, Outcome, show
 
 KERNEL_CS, KERNEL_SS = layout.SELECTOR_KERNEL_CODE, layout.SELECTOR_KERNEL_DATA
 
@@ -24,7 +24,6 @@ ALL = (*GENERAL, "rsp", "rip", "rflags")
 CALLER_SAVED = ("rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11")
 CALLEE_SAVED = ("rbx", "rbp", "r12", "r13", "r14", "r15")
 ARGUMENTS = ("rdi", "rsi", "rdx", "r10", "r8", "r9")  # of a system call
-C_ARGUMENTS = ("rdi", "rsi", "rdx", "rcx", "r8", "r9")  # of a function
 
 RESTORED = (*GENERAL, "rip", "cs", "rflags", "rsp", "ss")  # from a struct trap_frame, at the return
 
@@ -191,29 +190,6 @@ def nmi_here(machine: Machine, rng: Random) -> None:
         give_back(machine, rng)
         machine.run_to(struck)
         machine.set_regs(**values(before, PROCESSOR))
-
-
-LANDING = "kernel_ready"  # where the kernel has been, and does not come again
-
-
-def begin_call(machine: Machine, function: str, *arguments: int, **others: int) -> Registers:
-    """Be at a function's first instruction, called from where the machine stands: the registers
-    there. In between the machine can be stopped wherever one likes, until end_call."""
-    before = machine.regs
-    stack = (before.rsp - RED_ZONE & -16) - 8
-    machine.set_u64(stack, machine.sym(LANDING))
-    machine.set_regs(rsp=stack, rip=machine.sym(function), rflags=before.rflags & ~DF,
-                     **dict(zip(C_ARGUMENTS, (each % (1 << 64) for each in arguments))), **others)
-    return before
-
-
-def end_call(machine: Machine, before: Registers) -> Registers:
-    """Let the function return, and be where the machine stood: the registers that it left."""
-    machine.run_to(LANDING)
-    after = machine.regs
-    equal(after.rsp, before.rsp - RED_ZONE & -16, "RSP when the function has returned")
-    machine.set_regs(**values(before))
-    return after
 
 
 def variable(machine: Machine, name: str, offset: int = 0) -> int:

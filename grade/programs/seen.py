@@ -3,7 +3,8 @@ for their end. Lines on the console could have been printed by anybody."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,11 +37,11 @@ class Seen:
         self.story: list[str] = []
         self._programs = [Program(file.stem, Elf(file), Symbols(file)[CALL]) for file in files]
         for place in {place for each in self._programs for place in (each.elf.entry_va, each.call)}:
-            machine.on(place, self._look)
+            machine.on(place, self.look)
 
-    def _look(self) -> None:
-        """An address that is one program's entry is another one's in the middle: so first, whose
-        code is it?"""
+    def look(self) -> None:
+        """Wherever the machine stands. An address that is one program's entry is another one's in
+        the middle: so first, whose code is it?"""
         regs = self.m.regs
         if regs.cpl != 3:
             return
@@ -57,3 +58,10 @@ class Seen:
     def check(self, *wanted: str) -> None:
         """Exactly that has happened."""
         equal("; ".join(self.story), "; ".join(wanted), "what was seen of programs in ring 3")
+
+    def check_tally(self, wanted: Mapping[str, int]) -> None:
+        """That has happened, each so often, in any order: where processes take turns."""
+        seen = Counter(self.story)
+        for event in sorted({*wanted, *seen}):
+            equal(seen[event], wanted.get(event, 0),
+                  f"how often it was seen in ring 3 that {event}")

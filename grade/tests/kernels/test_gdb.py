@@ -10,8 +10,8 @@ from grade import toolchain
 from grade.build import ROOT, build
 from grade.catalog import lab_directory
 from grade.lab import Lab
-from grade.lab6.guest import puppet
-from grade.machine import Machine, Module, layout, paging
+from grade.lab4.puppet import puppet
+from grade.machine import Machine, layout, paging
 from grade.machine.machine import HandOver, Place
 from grade.tests import HANGING
 from grade.tests.kernels.grading import SEED, worker
@@ -82,7 +82,7 @@ def test_on_the_shadow_table() -> None:
     lab = reference(6)
     program = puppet(lab.rng)
     stop = stopped(lab, program.entry, cmdline="pti=on",
-                   modules=[Module(program.file, "puppet")])
+                   modules=[program.module()])
     code, area = stop.machine.address("trap"), stop.machine.address("entry_stubs")
     walks = ["p/x $cr3", f"rung-walk {code:#x}", f"rung-walk {code:#x} $cr3-0x1000",
              f"rung-walk {area:#x}", "rung-walk $rip", "rung-idt 14", "rung-idt 2",

@@ -156,7 +156,7 @@ def test_a_call_from_where_nothing_can_be_called(kernel: Path) -> None:
     with Machine(kernel) as m:
         m.run_to("kmain")
         m.set_regs(cs=8 | 3)
-        for refused in (lambda: m.call("sum", 1, 2), lambda: m.batch([Call("sum", 1, 2)])):
+        for refused in (lambda: m.call("sum", 1, 2), lambda: m.call.batch([Call("sum", 1, 2)])):
             with pytest.raises(Failure, match="the machine is in ring 3"):
                 refused()
         m.phys.write(0x300000, bytes(4096))
@@ -183,14 +183,14 @@ def test_batch(kernel: Path) -> None:
     with Machine(kernel) as m:
         m.run_to("kmain")
         before = m.regs
-        results = m.batch([Call("sum", *each) for each in numbers])
+        results = m.call.batch([Call("sum", *each) for each in numbers])
         assert results == [sum(each) % (1 << 64) for each in numbers]
         m.set_u64(0x300000, 77)
         chain = [Call("sum", 1, 0, 0, 0, 0, 0)]
         chain += [Call("sum", Result(i), Result(0), 0, 0, 0, 0) for i in range(19)]
-        assert m.batch(chain) == list(range(1, 21))
-        assert m.batch([Call(m.sym("sum"), Value(0x300000), "level4")])[0] % (1 << 32) > 77
-        assert m.batch([]) == []
+        assert m.call.batch(chain) == list(range(1, 21))
+        assert m.call.batch([Call(m.sym("sum"), Value(0x300000), "level4")])[0] % (1 << 32) > 77
+        assert m.call.batch([]) == []
         assert m.regs == before
         m.run_to_exit(0x10)
 
