@@ -41,8 +41,8 @@ IN_RING_3 = (  # the baseline, the three programs, and the one that the monitor 
 
 def check_monitor(m: Machine, rng: Random, programs: Path) -> None:
     """Each command, about things of which nobody knows beforehand; and what the programs did."""
-    seen = Seen(m, [programs / f"{name}.elf"
-                    for name in ("hello-int80", "hello", "memory", "crash")])
+    seen = Seen(m, {name: programs / f"{name}.elf"
+                    for name in ("hello-int80", "hello", "memory", "crash")})
     m.run_to("monitor")
     words = ["".join(rng.choices("abcdefgh", k=6)) for _ in range(4)]
     address = m.sym("text_start") + rng.randrange(8 * PAGE)

@@ -8,8 +8,9 @@ from grade.lab6.doors import NUMBER, serve_by_grader, stub
 from grade.lab6.puppet import KERNEL_CODE, Guest
 from grade.lab6.pcid import PCID
 from grade.lab6.state import KERNEL_RSP, PERCPU, SHADOW, boot, kernel_root
-from grade.lab6.workers import FRAMES, LIMITS
+from grade.lab6.workers import LIMITS, TREE, come_to_exit, run_to_end
 from grade.machine import Machine, Module, layout
+from grade.machine.frames import count_free
 from grade.machine.gdbremote import Registers
 from grade.machine.hardware_breakpoint import clear_breakpoint, set_breakpoint
 from grade.machine.layout import PAGE, USER_CS, USER_SS, VECTOR_DB, VECTOR_NMI
@@ -18,6 +19,7 @@ from grade.machine.state import (AC, ALL, DF, FIXED, GENERAL, ID, IST, KERNEL_CS
                                  nmi_here, random_flags, random_registers, read_frame, user_base,
                                  values, write_words)
 from grade.outcome import equal, expect
+from grade.programs.seen import Seen
 
 NAMES = {VECTOR_DB: "#DB", VECTOR_NMI: "an NMI"}
 LAST = (b"\x48\xcf", b"\x48\x0f\x07")  # iretq, sysret: a step over them ends in the program
@@ -153,8 +155,8 @@ class Storm:
     """At many entries and exits some instructions more, and then an NMI, or a #DB after the next
     one: the kernel goes on, and takes TF away."""
 
-    def __init__(self, lab: Lab, machine: Machine) -> None:
-        self.m, self.rng, self.sent = machine, lab.rng, 0
+    def __init__(self, lab: Lab, machine: Machine, seen: Seen) -> None:
+        self.m, self.rng, self.seen, self.sent = machine, lab.rng, seen, 0
         for name in ("entry_leave", "entry_syscall", "entry_syscall_leave"):
             machine.on(name, self.strike)
         machine.on(stub(machine, layout.VECTOR_SYSCALL), self.strike)
@@ -162,7 +164,7 @@ class Storm:
     def strike(self) -> None:
         if self.rng.random() < 0.6:
             return
-        regs = self.m.step(self.rng.randrange(24))
+        regs = self.step(self.rng.randrange(24))
         if not regs.cpl and self.rng.random() < 0.3 and \
                 not self.m.read(regs.rip, 3).startswith(LAST):
             self.m.set_regs(rflags=regs.rflags | TF)
@@ -172,20 +174,30 @@ class Storm:
         expect(self.sent < MOST_NMIS, f"after {MOST_NMIS} NMIs 31 processes have not ended",
                "some hundred entries and exits lead to the end")
 
+    def step(self, most: int) -> Registers:
+        """So many instructions, but none in ring 3: nothing of the program goes unseen."""
+        regs = self.m.regs
+        for _ in range(most):
+            regs = self.m.step()
+            if regs.cpl:
+                self.seen.look()
+                break
+        return regs
+
 
 def check_storm(lab: Lab, suffix: str) -> None:
     """A tree of processes grows as if there were none; and all are counted."""
     file = lab.kernel.parent / "user" / f"family{suffix}.elf"
-    with boot(lab, modules=[Module(file.read_bytes(), "family")], limits=LIMITS) as m:
+    modules = [Module(file.read_bytes(), "family")]
+    with boot(lab, probe=True, modules=modules, limits=LIMITS) as m:
         m.run_to("programs_run")
-        counted, storm = m.call("nmi_count"), Storm(lab, m)
-        m.run_to("machine_exit")
-        if m.regs.rdi != layout.EXIT_OK:
-            m.run_to_exit(layout.EXIT_OK)  # fails, and explains why
+        free, counted = count_free(m), m.call("nmi_count")
+        seen = Seen(m, {"family": file})
+        storm = Storm(lab, m, seen)
+        come_to_exit(m)
         equal(m.call("nmi_count") - counted, storm.sent, "the number of NMIs that nmi_count tells")
-        m.run_to_exit(layout.EXIT_OK)
-        m.console.expect_in_order(["family: 31 processes",
-                                   "process 2 family: exited with status 0", FRAMES])
+        run_to_end(m, free, "family: 31 processes", "process 2 family: exited with status 0")
+        seen.check_tally(TREE)
         expect(storm.sent > FEWEST_NMIS, f"31 processes have made {storm.sent * 2} entries and "
                "exits that the grader knows", "some hundred, by the ways of lab6.h")
 

@@ -10,7 +10,7 @@ from grade.lab6.area import RIGHTS, START
 from grade.lab6.pairs import check_pair
 from grade.lab6.pcid import RING3, Features, Processor
 from grade.lab6.state import PERCPU, SHADOW, boot, kernel_root
-from grade.lab6.workers import FRAMES
+from grade.lab6.workers import run_to_end
 from grade.machine import Machine, Module, layout
 from grade.machine.frames import count_free
 from grade.machine.layout import (ARCH_CAPABILITIES_RDCL_NO as RDCL_NO, CPUID_FEATURES,
@@ -19,6 +19,7 @@ from grade.machine.layout import (ARCH_CAPABILITIES_RDCL_NO as RDCL_NO, CPUID_FE
 from grade.machine.paging import LAST
 from grade.machine.state import leave
 from grade.outcome import Failure, Outcome, equal, expect
+from grade.programs.seen import Seen
 
 CPUID, RDMSR = b"\x0f\xa2", b"\x0f\x32"
 MOST_STEPS = 20000
@@ -159,7 +160,7 @@ def check_shortages(lab: Lab) -> None:
 def check_without(lab: Lab) -> None:
     """Without memory for the chain the kernel says so, and runs as it did in lab 5."""
     file = lab.kernel.parent / "user" / "hello.elf"
-    with boot(lab, modules=[Module(file.read_bytes(), "hello")]) as m:
+    with boot(lab, probe=True, modules=[Module(file.read_bytes(), "hello")]) as m:
         m.run_to("entry_area_create")
         shortage = Shortage(m)
         shortage.begin(NEW_PAGES + lab.rng.randrange(2))
@@ -172,5 +173,7 @@ def check_without(lab: Lab) -> None:
                "all stays as it was where there is no memory for the entry area")
         m.console.expect_in_order(["[KPTI] Not initialized: resource exhausted: physical frames. "
                                    "Running without page-table isolation."])
-        m.run_to_exit(layout.EXIT_OK)
-        m.console.expect_in_order(["process 2 hello: exited with status 0", FRAMES])
+        m.run_to("programs_run")
+        free, seen = count_free(m), Seen(m, {"hello": file})
+        run_to_end(m, free, "process 2 hello: exited with status 0")
+        seen.check("hello begins", "hello asks for its end with 0")

@@ -4,7 +4,7 @@ for their end. Lines on the console could have been printed by anybody."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,12 +30,13 @@ class Program(NamedTuple):
 
 
 class Seen:
-    """Looks on from now on; `story` tells of each program in turn."""
+    """Looks on from now on at these programs, by name; `story` tells of each in turn."""
 
-    def __init__(self, machine: Machine, files: Iterable[Path]) -> None:
+    def __init__(self, machine: Machine, files: Mapping[str, Path]) -> None:
         self.m = machine
         self.story: list[str] = []
-        self._programs = [Program(file.stem, Elf(file), Symbols(file)[CALL]) for file in files]
+        self._programs = [Program(name, Elf(file), Symbols(file)[CALL])
+                          for name, file in files.items()]
         for place in {place for each in self._programs for place in (each.elf.entry_va, each.call)}:
             machine.on(place, self.look)
 
@@ -43,7 +44,8 @@ class Seen:
         """Wherever the machine stands. An address that is one program's entry is another one's in
         the middle: so first, whose code is it?"""
         regs = self.m.regs
-        if regs.cpl != 3:
+        begins = any(regs.rip == each.elf.entry_va for each in self._programs)
+        if regs.cpl != 3 or not begins and regs.rax != SYS_exit:
             return
         for each in self._programs:
             va, data = each.code
