@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from grade.check import REGISTRY, BadCheck, Check, lab_problems
-from grade.errors import BadSubmission, CannotGrade, printable
+from grade.errors import CannotGrade
+from grade.tree import labs
 
 HERE = Path(__file__).resolve().parent
 FILE = re.compile(r"test_lab([1-9])_\w+\.py")
@@ -57,33 +58,14 @@ def named_checks(number: int, tests: Iterable[str] | None) -> list[Check]:
     return [check for check in checks if wanted & {check.id, check.exercise}]
 
 
-def lab_directories(tree: Path) -> dict[int, Path]:
-    """The labs that a tree holds, one directory each."""
-    found: dict[int, Path] = {}
-    for path in sorted(tree.glob("lab[1-9]-*")):
-        if path.is_dir() and found.setdefault(int(path.name[3]), path) != path:
-            raise BadSubmission([f"there are two directories of lab {path.name[3]}: "
-                                 f"{printable(found[int(path.name[3])].name)} and "
-                                 f"{printable(path.name)}"])
-    return found
-
-
 def lab_name(number: int) -> str:
     """What a lab is called that is nowhere to be seen: as its checks are, lab2-paging."""
     return check_files()[number].stem[len("test_"):].replace("_", "-")
 
 
-def lab_directory(tree: Path, number: int) -> Path:
-    """Where a lab of the tree is."""
-    labs = lab_directories(tree)
-    if number not in labs:
-        raise CannotGrade(f"no lab {number} in {tree}; the labs there: {_numbers(labs)}")
-    return labs[number]
-
-
 def gradable(tree: Path) -> list[int]:
     """The labs that the tree holds and that have checks."""
-    return sorted(lab_directories(tree).keys() & check_files().keys())
+    return sorted(labs(tree).keys() & check_files().keys())
 
 
 def _numbers(labs: Iterable[int]) -> str:

@@ -11,11 +11,11 @@ from rich.text import Text
 
 from grade.catalog import check_files, load, named_checks
 from grade.errors import BadSubmission
-from grade.intake import ROOT
 from grade.options import Options
 from grade.plugin import Grading
 from grade.report import Report, make_console
 from grade.results import Results, alone, discard, write, write_problem
+from grade.tree import ROOT
 
 # The report is ours, and so are the files; the project's settings and conftest.py are for plain
 # pytest. Plugins that happen to be installed stay out (see run_pytest).

@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.text import Text
 
 from grade import toolchain
-from grade.build import ROOT
 from grade.catalog import lab_name, load, named_checks
 from grade.check import Check
 from grade.errors import CANNOT, CannotGrade, MissingTool, printable
@@ -21,6 +20,7 @@ from grade.machine.machine import DEBUG_AT, HandOver
 from grade.options import Options
 from grade.report import Report
 from grade.run import ready_lab, run_check
+from grade.tree import ROOT
 
 COMMANDS = ROOT / "common" / "gdb" / "rung.py"
 

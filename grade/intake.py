@@ -20,15 +20,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from grade.errors import BadSubmission, printable
+from grade.tree import LAB, LINK, ROOT, lab_names, too_many, was_link
 
-ROOT = Path(__file__).resolve().parent.parent
 COMMON = ROOT / "common"
 GIVEN = ("common", "grade/probes")
 
 SUFFIXES = (".c", ".h", ".asm", ".inc")
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\.(?:c|h|asm|inc)")
-LAB = re.compile(r"lab([1-9])-[A-Za-z0-9_.-]+")
-LINK = re.compile(r"\.\./(lab([1-9])-[A-Za-z0-9_.-]+)/([A-Za-z0-9_.-]+)")
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".xz", ".bz2", ".7z", ".rar")
 
 LARGEST = 256 << 10  # bytes of a source
@@ -123,12 +121,9 @@ def entries(directory: Path) -> list[str]:
 
 def find_lab(look: Look, names: Sequence[str], number: int) -> str:
     """The directory of a lab, or "" if it was not handed in."""
-    found = [name for name in names
-             if name.startswith(f"lab{number}-") and (look.tree / name).is_dir()]
+    found = lab_names(look.tree, names, number)
     if len(found) > 1:
-        listed = " and ".join(map(printable, found))
-        look.problems.append(f"there are {len(found)} directories of lab {number}: {listed}; "
-                             "one of them must go, or get a name that begins otherwise")
+        look.problems.append(too_many(look.tree, number, found))
         return ""
     if found and not LAB.fullmatch(found[0]):
         look.problem(found[0], "is not a name that the tools can work with: letters, digits, _ . "
@@ -232,19 +227,10 @@ def look_at_text(look: Look, path: str, text: bytes) -> None:
                            "as UTF-8 without BOM")
     elif b"\0" in text:
         look.problem(path, "holds bytes that are 0, so it is no text")
-    elif was_link(path, text):
+    elif was_link(path.split("/")[1], text):
         look.once_links.append(path)
     else:
         look.files[path] = text
-
-
-def was_link(path: str, text: bytes) -> bool:
-    """Whether the whole text of a file is where a link of its name would lead: that is what a ZIP,
-    or git on Windows, makes of one."""
-    if len(text) > 200:
-        return False
-    found = LINK.fullmatch(text.decode("latin-1").strip())
-    return found is not None and found[3] == path.split("/")[1]
 
 
 def ask_for_links(look: Look) -> None:

@@ -16,8 +16,9 @@ from grade import intake
 from grade.catalog import check_files
 from grade.check import EXERCISE, ID
 from grade.errors import CannotGrade, printable
-from grade.intake import ROOT, Submission
+from grade.intake import Submission
 from grade.results import Request
+from grade.tree import ROOT
 
 # Option, variable of make, what it is. But for FROM an empty value is as good as none.
 WORDS = (

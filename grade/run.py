@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from grade.build import build
-from grade.catalog import lab_directory, load, named_checks
+from grade.catalog import load, named_checks
 from grade.check import Check
 from grade.errors import BuildFailed, CannotGrade, host_fault
 from grade.intake import COMMON
@@ -22,6 +22,7 @@ from grade.machine.session import Allowance
 from grade.outcome import Failure, Outcome
 from grade.pool import Died, Pool
 from grade.results import CANNOT, INTERNAL, CheckResult, LabResult
+from grade.tree import lab_directory
 
 BACKSTOP = 3600.0  # seconds, after which a check can only be stuck in a fault of ours
 

@@ -15,9 +15,8 @@ import sys
 import time
 from pathlib import Path
 
-from tools import tree
-from tools.command import Refusal
-from tools.tree import ROOT
+from grade.errors import CannotGrade
+from grade.tree import ROOT, lab_directory, labs
 
 PEERS = Path(__file__).parent / "peers.json"
 OUT = ROOT / "build/bench"
@@ -53,10 +52,10 @@ def main() -> int:
     arguments = parser.parse_args()
     print(f"{'':24} {'checks':>6} {'seconds':>10} {'per check':>10}")
     try:
-        for lab in arguments.lab or tree.labs(ROOT):
+        for lab in arguments.lab or labs(ROOT):
             seconds, checks = measure(lab, arguments.runs)
-            print(row(tree.lab_directory(ROOT, lab).name, checks, seconds), flush=True)
-    except (RuntimeError, Refusal) as error:
+            print(row(lab_directory(ROOT, lab).name, checks, seconds), flush=True)
+    except (RuntimeError, CannotGrade) as error:
         print(f"make bench: {error}", file=sys.stderr)
         return 1
     peers = json.loads(PEERS.read_text())

@@ -30,9 +30,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools import command, tree
+from grade.tree import ROOT, labs
+from tools import command
 from tools.command import Refusal
-from tools.tree import ROOT
 
 BUGS = ROOT / "grade/bugs"
 COPIES = ROOT / "build/bugs"
@@ -98,7 +98,7 @@ def copy_tree(destination: Path, source: Path = ROOT) -> None:
     """The part of the reference that is graded: common/ and the labs, symlinks kept."""
     if destination.exists():
         shutil.rmtree(destination)
-    for directory in (source / "common", *tree.labs(source).values()):
+    for directory in (source / "common", *labs(source).values()):
         shutil.copytree(directory, destination / directory.name, symlinks=True,
                         ignore=shutil.ignore_patterns("build", "__pycache__"))
 
@@ -138,7 +138,7 @@ def difference(before: Path, after: Path, names: Iterable[str]) -> str:
 def listing(bugs: list[Bug]) -> str:
     """The table of bugs, by lab."""
     lines = []
-    for number, directory in tree.labs(ROOT).items():
+    for number, directory in labs(ROOT).items():
         here = [bug for bug in bugs if bug.lab == number]
         if here:
             lines += ["", f"Lab {number} ({directory.name})"]

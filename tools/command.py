@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import NoReturn
 
-from grade.errors import CANNOT, INTERRUPTED
+from grade.errors import CANNOT, INTERRUPTED, BadSubmission, CannotGrade
 
 
 class Refusal(Exception):
@@ -35,7 +35,7 @@ def run(name: str, main: Callable[[], int]) -> NoReturn:
         status = 0
     except KeyboardInterrupt:
         status = INTERRUPTED
-    except Refusal as refusal:
+    except (Refusal, CannotGrade, BadSubmission) as refusal:
         say(f"{name}: {refusal}")
         status = CANNOT
     except OSError as error:

@@ -9,7 +9,6 @@ Whatever happens, QEMU does not outlive us and the terminal is as it was before.
 
 from __future__ import annotations
 
-import functools
 import os
 import re
 import select
@@ -21,7 +20,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from grade import toolchain
+from grade.machine.elf import BadElf
+from grade.machine.symbols import Symbols
+
 
 ADDRESS = re.compile(rb"\[<([0-9a-f]{16})>\]")
 RIP = re.compile(rb"\brip[ =:]+(?:0x)?([0-9a-f]{16})\b", re.IGNORECASE)
@@ -32,18 +33,13 @@ ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 Locate = Callable[[int], "str | None"]
 
 
-def addr2line(kernel: Path) -> Locate:
+def places(kernel: Path) -> Locate:
     """A function from an address in the kernel to `file.c:42`, or None where nothing is known."""
-    @functools.lru_cache(maxsize=None)
-    def locate(address: int) -> str | None:
-        try:
-            said = subprocess.run([toolchain.tool("addr2line"), "-e", kernel, f"{address:#x}"],
-                                  text=True, capture_output=True).stdout
-        except OSError:
-            return None
-        place = said.split(" ")[0].strip().rpartition("/")[2]
-        return None if not place or "?" in place else place
-    return locate
+    try:
+        symbols = Symbols(kernel)
+    except (BadElf, OSError):
+        return lambda address: None
+    return lambda address: symbols.line(address) or None
 
 
 class Annotator:
@@ -189,7 +185,7 @@ def attend(command: list[str], kernel: Path, awake: bytes = b"") -> int:
     is what the kernel prints before it can take input that nobody types."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, leave)
-    annotator = Annotator(addr2line(kernel))
+    annotator = Annotator(places(kernel))
     typed = os.isatty(0)
     with terminal_restored():
         qemu = start(command, None if typed else subprocess.PIPE)

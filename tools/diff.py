@@ -14,9 +14,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tools import command, tree
+from grade.tree import ROOT, lab_directory, labs, refuse_lost_links
+from tools import command
 from tools.command import Refusal
-from tools.tree import ROOT
 
 CHAPTER = "README.md"
 COMMON = "common"
@@ -118,11 +118,11 @@ class Printer:
 
 def lab_diff(number: int, printer: Printer) -> None:
     """What a lab adds to the lab before it."""
-    lab = tree.lab_directory(ROOT, number)
+    lab = lab_directory(ROOT, number)
     if number == 1:
         printer.files("Lab 1 is the first. It consists of:", list(sources(lab).values()), lab)
         return
-    before = tree.lab_directory(ROOT, number - 1)
+    before = lab_directory(ROOT, number - 1)
     difference = compare(before, lab, (before.name, lab.name))
     set_rewritten_apart(difference, before, lab)
     show(printer, difference, before, lab)
@@ -130,9 +130,9 @@ def lab_diff(number: int, printer: Printer) -> None:
 
 def submission_diff(number: int, against: Path, printer: Printer) -> None:
     """How a submission's lab differs from the reference, and its common/ if it has one."""
-    lab = tree.lab_directory(ROOT, number)
-    is_tree = bool(tree.labs(against))
-    theirs = tree.lab_directory(against, number) if is_tree else against
+    lab = lab_directory(ROOT, number)
+    is_tree = bool(labs(against))
+    theirs = lab_directory(against, number) if is_tree else against
     if not any((theirs / path.name).exists() for path in lab.iterdir()):
         raise Refusal(f"{against} is neither a tree with labs nor a copy of {lab.name}")
     pairs = [(lab, theirs)]
@@ -158,7 +158,7 @@ def main() -> int:
     parser.add_argument("--against", type=Path, help="a submission: a tree, or a lab's directory")
     arguments = parser.parse_args()
     printer = Printer(sys.stdout.isatty())
-    tree.refuse_lost_links(ROOT)
+    refuse_lost_links(ROOT)
     if arguments.against is None:
         lab_diff(arguments.lab, printer)
     elif arguments.against.is_dir():

@@ -15,8 +15,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools import tree
-from tools.tree import ROOT
+from grade.machine import layout
+from grade.machine.qemu import PROGRAM as QEMU
+from grade.tree import ROOT, lab_directory, labs
 
 PEERS = Path(__file__).parent / "peers.json"
 RESULTS = ROOT / "build/bench/instructions.json"
@@ -41,7 +42,7 @@ class Configuration:
 def configurations() -> list[Configuration]:
     """Each lab that has system calls; with and without isolation where there is that."""
     found = []
-    for lab in tree.labs(ROOT):
+    for lab in labs(ROOT):
         if lab >= FIRST_LAB:
             options = ("pti=on", "pti=off") if lab >= 6 else ("",)
             found += [Configuration(lab, option) for option in options]
@@ -50,7 +51,7 @@ def configurations() -> list[Configuration]:
 
 def boot(configuration: Configuration, program: str) -> dict[str, int]:
     """Run bench.c, or bench.c with int 0x80, and read what it prints."""
-    directory = tree.lab_directory(ROOT, configuration.lab)
+    directory = lab_directory(ROOT, configuration.lab)
     build = ROOT / "build/bench" / directory.name
     make = ["make", "-C", str(directory), f"BUILD={build}"]
     subprocess.run([*make, "kernel"], check=True, stdout=subprocess.DEVNULL)
@@ -58,9 +59,9 @@ def boot(configuration: Configuration, program: str) -> dict[str, int]:
                     f"CMDLINE={configuration.command_line}"],
                    check=True, stdout=subprocess.DEVNULL)
     done = subprocess.run(
-        shlex.split("qemu-system-x86_64 -accel tcg -icount shift=0,sleep=off -cpu max -m 128M "
+        shlex.split(f"{QEMU} -accel tcg -icount shift=0,sleep=off -cpu max -m 128M "
                     "-nodefaults -display none -no-reboot -serial stdio "
-                    "-device isa-debug-exit,iobase=0xf4,iosize=4")
+                    f"-device isa-debug-exit,iobase={layout.EXIT_PORT:#x},iosize=4")
         + ["-cdrom", str(build / "rung.iso")],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, errors="replace",
         timeout=LIMIT)

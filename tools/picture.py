@@ -12,8 +12,8 @@ import sys
 from rich.console import Console
 from rich.text import Text
 
+from grade.tree import ROOT
 from tools.bug import BUGS, COPIES, bug_tree, load_bug
-from tools.tree import ROOT
 
 BUG = "lab1-identity-forgotten"
 SEED = "1"

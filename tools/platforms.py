@@ -27,7 +27,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
-from tools.tree import ROOT
+from grade.tree import ROOT
+
 
 HERE = ROOT / "build/platforms"
 RELEASES = ("bookworm", "trixie", "sid")

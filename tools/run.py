@@ -15,20 +15,12 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from grade.machine import firmware, layout
+from grade.machine.qemu import PROGRAM as QEMU
+from grade.tree import ROOT
 from tools import command
 from tools.command import Refusal, say
 from tools.console import attend
-
-ROOT = Path(__file__).resolve().parent.parent
-QEMU = "qemu-system-x86_64"
-
-# Code and variables of the UEFI firmware, where Debian, Fedora and Arch put them.
-FIRMWARE = [
-    ("/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"),
-    ("/usr/share/OVMF/OVMF_CODE.fd", "/usr/share/OVMF/OVMF_VARS.fd"),
-    ("/usr/share/edk2/ovmf/OVMF_CODE.fd", "/usr/share/edk2/ovmf/OVMF_VARS.fd"),
-    ("/usr/share/edk2/x64/OVMF_CODE.4m.fd", "/usr/share/edk2/x64/OVMF_VARS.4m.fd"),
-]
 
 
 # Below these GRUB or the firmware dies without a word; a little above GRUB says what it lacks.
@@ -41,25 +33,15 @@ FIRST_WORD = b"Rung lab"
 NOT_BOOTED = 0x13  # what common/grub.cfg ends with
 
 
-def shared_number(name: str) -> int:
-    """A number that the kernel and its tools share."""
-    header = (ROOT / "common/include/layout.h").read_text()
-    found = re.search(rf"^#define {name} (\w+)$", header, re.MULTILINE)
-    if not found:
-        raise Refusal(f"common/include/layout.h defines no {name}")
-    return int(found[1], 0)
-
-
 def qemu_command(build: Path, own: Path, environment: Mapping[str, str], typed: bool) -> list[str]:
     """The machine: one CPU that QEMU itself translates, so that every run is alike. `own` is this
     run's directory. Only somebody who types can have use for Ctrl-A and QEMU's monitor."""
-    port = shared_number("EXIT_PORT")
     with_uefi = is_on(environment, "UEFI")
     machine = [
         QEMU, "-accel", "tcg", "-cpu", "max", "-m", memory(environment, with_uefi),
         "-nodefaults", "-display", "none", "-no-reboot",
         "-serial", "mon:stdio" if typed else "stdio",
-        "-device", f"isa-debug-exit,iobase={port:#x},iosize=4",
+        "-device", f"isa-debug-exit,iobase={layout.EXIT_PORT:#x},iosize=4",
         "-d", "cpu_reset", "-D", str(own / "qemu.log"),
         "-cdrom", str(build / "rung.iso"),
     ]
@@ -68,7 +50,7 @@ def qemu_command(build: Path, own: Path, environment: Mapping[str, str], typed: 
     except ValueError as error:
         raise Refusal(f"QEMU_ARGS={environment['QEMU_ARGS']} cannot be cut into words: {error}"
                       ) from None
-    return machine + (uefi(own) if with_uefi else []) + more
+    return machine + (firmware.uefi() if with_uefi else []) + more
 
 
 def is_on(environment: Mapping[str, str], name: str) -> bool:
@@ -89,22 +71,6 @@ def memory(environment: Mapping[str, str], with_uefi: bool) -> str:
         raise Refusal(f"MEM={word} is not enough: {'UEFI firmware' if with_uefi else 'GRUB'} needs "
                       f"{least >> 20}M")
     return word
-
-
-def uefi(own: Path) -> list[str]:
-    """Firmware writes its variables, so each run has a fresh copy of them."""
-    for code, variables in FIRMWARE:
-        if os.path.exists(code) and os.path.exists(variables):
-            mine = own / "uefi-variables.fd"
-            shutil.copyfile(variables, mine)
-            return ["-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={doubled(code)}",
-                    "-drive", f"if=pflash,unit=1,format=raw,file={doubled(str(mine))}"]
-    raise Refusal("there is no UEFI firmware here (package ovmf): make setup")
-
-
-def doubled(path: str) -> str:
-    """A path inside an option of QEMU's, where a comma would end it."""
-    return path.replace(",", ",,")
 
 
 def gdb_arguments(lab: str, environment: Mapping[str, str]) -> list[str]:
@@ -128,10 +94,9 @@ def gdb_arguments(lab: str, environment: Mapping[str, str]) -> list[str]:
 def verdict(status: int, log: Path, lab: str) -> tuple[int, str]:
     """What QEMU's exit status means, and whether that is a success."""
     meanings = {
-        shared_number("EXIT_OK"): (0, ""),
-        shared_number("EXIT_PANIC"): (1, "The kernel panicked."),
-        shared_number("EXIT_NOT_WRITTEN"): (1, "The kernel came to an exercise that is not "
-                                               "written yet."),
+        layout.EXIT_OK: (0, ""),
+        layout.EXIT_PANIC: (1, "The kernel panicked."),
+        layout.EXIT_NOT_WRITTEN: (1, "The kernel came to an exercise that is not written yet."),
         NOT_BOOTED: (1, "GRUB could not load what is on the disc, for the reason above."),
     }
     if status & 1 and status >> 1 in meanings:

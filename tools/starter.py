@@ -22,9 +22,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from grade.tree import ROOT, lab_directory, refuse_lost_links
 from tools import command, tree
 from tools.command import Refusal
-from tools.tree import ROOT
 
 Keep = Callable[[str], bool]
 
@@ -112,7 +112,7 @@ def make_tree(source: Path, destination: Path, lab: int, keep: Keep = lambda exe
 
     Everything is read and cut before anything is written, so an error leaves nothing behind.
     """
-    tree.refuse_lost_links(source)
+    refuse_lost_links(source)
     inside = destination.resolve()
     chosen = [path for path in tree.files(source)
               if belongs(path, lab) and inside not in (source.resolve() / path).parents]
@@ -239,7 +239,7 @@ def main() -> int:
     def keep(exercise: str) -> bool:
         return arguments.fresh and not exercise.startswith(f"{arguments.lab}.")
 
-    tree.lab_directory(ROOT, arguments.lab)
+    lab_directory(ROOT, arguments.lab)
     clear(out)
     make_tree(ROOT, out, arguments.lab, keep)
     solved = " (earlier labs are solved)" if arguments.fresh and arguments.lab > 1 else ""

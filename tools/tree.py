@@ -1,4 +1,4 @@
-"""Rung's tree as the tools see it: its labs, its files, an exercise's lab."""
+"""Rung's tree as the tools see it: its files, and an exercise's lab. (Its labs: grade/tree.py.)"""
 
 from __future__ import annotations
 
@@ -6,42 +6,8 @@ import re
 import subprocess
 from pathlib import Path
 
-from tools.command import Refusal
 
-ROOT = Path(__file__).resolve().parent.parent
-LOST_LINK = re.compile(rb"\.\./lab[1-9]-[^/\n]+/[^/\n]+\n?")
 SOURCES = {".c": "c", ".h": "c", ".asm": "nasm", ".inc": "nasm"}
-
-
-def labs(root: Path) -> dict[int, Path]:
-    """The directories labN-name, by number."""
-    found: dict[int, Path] = {}
-    for path in sorted(root.glob("lab[1-9]-*")):
-        if path.is_dir():
-            other = found.setdefault(int(path.name[3]), path)
-            if other != path:
-                raise Refusal(f"{root} has more than one lab {path.name[3]}: {other.name} and "
-                              f"{path.name}. Move one of them out of it")
-    return found
-
-
-def lab_directory(root: Path, number: int) -> Path:
-    found = labs(root)
-    if number not in found:
-        raise Refusal(f"{root} has no lab {number}; it has "
-                      + ", ".join(path.name for path in found.values()))
-    return found[number]
-
-
-def refuse_lost_links(root: Path) -> None:
-    """In a ZIP, or through git for Windows, symlinks become files that hold a path."""
-    lost = [path for path in sorted(root.glob("lab[1-9]-*/*"))
-            if path.is_file() and not path.is_symlink() and path.stat().st_size < 512
-            and LOST_LINK.fullmatch(path.read_bytes())]
-    if lost:
-        raise Refusal(f"{lost[0]} is text here and a symlink in a good tree (one of {len(lost)}); "
-                      "get the tree with git clone, or unpack it with something that keeps "
-                      "symlinks, as unzip and tar do")
 
 
 def lab_of(path: Path) -> int | None:

@@ -31,9 +31,10 @@ def uefi() -> list[str]:
     """UEFI firmware. It writes to its variables: QEMU keeps that in a file that vanishes."""
     for place in map(Path, PLACES):
         for code, variables in PAIRS:
-            if (place / code).exists() and (place / variables).exists():
-                return ["-drive", f"if=pflash,format=raw,readonly=on,file={place / code}",
-                        "-drive", f"if=pflash,format=raw,snapshot=on,file={place / variables}"]
+            own, kept = place / code, place / variables
+            if own.exists() and kept.exists():
+                return ["-drive", f"if=pflash,format=raw,readonly=on,file={escaped(own)}",
+                        "-drive", f"if=pflash,format=raw,snapshot=on,file={escaped(kept)}"]
     raise MissingTool("UEFI firmware (OVMF: the package ovmf or edk2-ovmf)")
 
 

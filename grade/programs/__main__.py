@@ -6,9 +6,9 @@
 
 from __future__ import annotations
 
-from grade.build import ROOT
 from grade.programs.linux import incomparable
 from grade.programs.suite import BUILT, Run, hostile_suite, purpose, sources
+from grade.tree import ROOT
 
 
 def row(name: str, about: str, runs: list[Run]) -> str:

@@ -20,8 +20,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from grade.build import ROOT, clean_environment, explain_failure, locked, require_tools
+from grade.build import clean_environment, explain_failure, locked, require_tools
 from grade.programs.broken import broken_files
+from grade.tree import ROOT
 
 SOURCES = Path(__file__).resolve().parent / "hostile"
 BUILT = ROOT / "build" / "programs" / "hostile"

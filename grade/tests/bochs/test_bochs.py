@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from grade.build import build
-from grade.catalog import lab_directory
 from grade.lab import Lab
 from grade.machine import layout
 from grade.machine.disc import make_disc
@@ -26,6 +25,7 @@ from grade.tests.kernels.grading import LABS, SEED, remember
 from grade.tests.kernels.test_hostile import SIGSEGV, differences, reference
 from grade.tests.kernels.test_machines import lab_with_disc
 from grade.tests.machine import conftest as tiny
+from grade.tree import lab_directory
 from tools.bug import all_bugs, bug_tree
 
 pytestmark = pytest.mark.skipif(not program(), reason="Bochs with its debugger is not installed"

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import pytest
 
-from grade.build import ROOT
-from grade.catalog import check_files, lab_directory, load
+from grade.catalog import check_files, load
+from grade.tree import ROOT, lab_directory
 
 TABLE = ROOT / "book/behaviours.md"
 DOCUMENTS = {"VeridianOS, usermode.rs": 46, "VeridianOS, syscall.rs": 19,

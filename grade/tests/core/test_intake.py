@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 
 from grade import intake
-from grade.build import ROOT, build
+from grade.build import build
 from grade.errors import BadSubmission, BuildFailed, CannotGrade
 from grade.intake import Submission
 from grade.options import Options
 from grade.reads import prerequisites
+from grade.tree import ROOT
 
 LAB1 = "lab1-boot"
 
@@ -207,7 +208,7 @@ def test_symlinks_that_became_text(tree: Path) -> None:
 
 def test_two_directories_of_one_lab(tree: Path) -> None:
     (tree / "lab1-boot-old").mkdir()
-    assert "2 directories of lab 1: lab1-boot and lab1-boot-old" in problems(tree)
+    assert "more than one lab 1: lab1-boot and lab1-boot-old" in problems(tree)
     assert set(taken(tree, (2,)).labs) == {2}
 
 

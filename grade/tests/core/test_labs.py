@@ -11,27 +11,27 @@ from pathlib import Path
 
 import pytest
 
-from grade.build import ROOT
-from grade.catalog import check_files, lab_directories, lab_directory, load, named_checks
+from grade.catalog import check_files, load, named_checks
 from grade.check import exercise_points, lab_problems, marker_problems
 from grade.errors import CannotGrade
 from grade.options import Options
+from grade.tree import ROOT, lab_directory, labs
 
 GRADE = ROOT / "grade"
 
 
 def test_every_lab_has_checks() -> None:
-    assert sorted(lab_directories(ROOT)) == sorted(check_files())
+    assert sorted(labs(ROOT)) == sorted(check_files())
 
 
-@pytest.mark.parametrize("number", sorted(lab_directories(ROOT)))
+@pytest.mark.parametrize("number", sorted(labs(ROOT)))
 def test_points_of_a_lab(number: int) -> None:
     checks = load(number)
     assert lab_problems(checks) == []
     assert marker_problems(number, lab_directory(ROOT, number), checks) == []
 
 
-@pytest.mark.parametrize("number", sorted(lab_directories(ROOT)))
+@pytest.mark.parametrize("number", sorted(labs(ROOT)))
 def test_an_exercise_stands_for_the_checks_that_give_its_points(number: int) -> None:
     """make grade TEST=2.3: no lab need be named, and every check is some exercise's."""
     checks, found = load(number), []
@@ -59,7 +59,7 @@ def compiler(number: int, build_dir: Path) -> list[str]:
     return command[command.index("&&") + 1:command.index("-MD")]
 
 
-@pytest.mark.parametrize("number", sorted(lab_directories(ROOT)))
+@pytest.mark.parametrize("number", sorted(labs(ROOT)))
 def test_a_lab_has_its_interface_and_those_before_it(number: int, tmp_path: Path) -> None:
     """main.c includes labN.h; it and those of the labs before it compile, each by itself."""
     directory = lab_directory(ROOT, number)

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import pytest
 
-from grade.intake import ROOT
 from grade.machine import layout
+from grade.tree import ROOT
 
 OPERATORS: dict[type[ast.AST], Callable[[int, int], int]] = {
     ast.LShift: operator.lshift, ast.BitOr: operator.or_, ast.Mult: operator.mul,

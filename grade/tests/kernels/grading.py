@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from grade.build import ROOT
-from grade.catalog import gradable, lab_directory
+from grade.catalog import gradable
 from grade.check import marked_points, number_key
 from grade.results import LabResult
 from grade.run import grade_lab
+from grade.tree import ROOT, lab_directory
 
 WORK = ROOT / "build" / "tests"
 LABS = gradable(ROOT)

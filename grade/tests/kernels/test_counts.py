@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from grade.build import ROOT, build
-from grade.catalog import lab_directory
+from grade.build import build
 from grade.lab import Lab
 from grade.lab4.count import null_calls
 from grade.tests.kernels.grading import LABS, SEED, WORK, remember
+from grade.tree import ROOT, lab_directory
 
 MOST, ISOLATION = 60, 10  # what page-table isolation may add, from lab 6 on
 LABS_WITH_SYSCALL = [lab for lab in LABS if lab > 3]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from grade.build import ROOT, build
-from grade.catalog import lab_directory, load
+from grade.build import build
+from grade.catalog import load
 from grade.machine.machine import load_symbols
 from grade.tests.kernels.grading import LABS, WORK
+from grade.tree import ROOT, lab_directory
 
 
 @pytest.mark.parametrize("cc", ["gcc", "clang"])

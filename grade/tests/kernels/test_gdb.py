@@ -7,14 +7,14 @@ import subprocess
 from typing import Any
 
 from grade import toolchain
-from grade.build import ROOT, build
-from grade.catalog import lab_directory
+from grade.build import build
 from grade.lab import Lab
 from grade.lab4.puppet import puppet
 from grade.machine import Machine, layout, paging
 from grade.machine.machine import HandOver, Place
 from grade.tests import HANGING
 from grade.tests.kernels.grading import SEED, worker
+from grade.tree import ROOT, lab_directory
 
 COMMANDS = ROOT / "common/gdb/rung.py"
 FOUND = re.compile(r"^physical 0x([0-9a-f]+), in a page of (\w+ \w+)$", re.M)

@@ -8,8 +8,7 @@ from random import Random
 
 import pytest
 
-from grade.build import ROOT, build
-from grade.catalog import lab_directory
+from grade.build import build
 from grade.lab import Lab
 from grade.machine import layout
 from grade.machine.machine import Module
@@ -20,6 +19,7 @@ from grade.programs.processors import DIFFERENCES, LINUX, MACHINES, accepted, th
 from grade.programs.running import fates
 from grade.programs.suite import Fate, Run, first_comment, sources
 from grade.tests.kernels.grading import LABS, SEED, WORK, remember
+from grade.tree import ROOT, lab_directory
 
 MANY = [lab for lab in LABS if lab >= 4]  # they run program after program
 PTI_OFF = {"cmdline": "pti=off"}

@@ -8,9 +8,9 @@ import pytest
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
-from grade.build import ROOT, build
-from grade.catalog import lab_directory
+from grade.build import build
 from grade.tests.kernels.grading import LABS, WORK
+from grade.tree import ROOT, lab_directory
 
 LABEL = re.compile(r"^(\w+):")
 INSTRUCTION = re.compile(r"^\s+[a-z]")

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from grade.build import ROOT, build, clean_environment
-from grade.catalog import lab_directory
+from grade.build import build, clean_environment
 from grade.lab import Lab
 from grade.machine import layout
 from grade.tests.kernels.grading import LABS, SEED, WITH_SHELL, remember, worker
+from grade.tree import ROOT, lab_directory
 
 GIB = 1024
 MACHINES = [("grub", 64), ("grub", 512), ("grub", 5 * GIB), ("grub", 64 * GIB), ("uefi", 256)]

@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 
 from grade import toolchain
-from grade.build import ROOT, build
-from grade.catalog import lab_directory, load
+from grade.build import build
+from grade.catalog import load
 from grade.tests.kernels.grading import (LABS, SEED, WITH_SHELL, WORK, grade, lost,
                                          remember)
 from grade.lab import Lab
 from grade.machine import Machine, Module
 from grade.run import SHORT, bounded, run_check
+from grade.tree import ROOT, lab_directory
 from tools.bug import copy_tree
 from tools.starter import make_tree
 

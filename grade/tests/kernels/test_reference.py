@@ -6,8 +6,8 @@ import itertools
 
 import pytest
 
-from grade.build import ROOT
 from grade.tests.kernels.grading import LABS, grade, lost, remember
+from grade.tree import ROOT
 
 COMPILERS = ("gcc", "clang")
 LEVELS = ("-O0", "-O1", "-O2", "-O3", "-Os")

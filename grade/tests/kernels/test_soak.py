@@ -7,14 +7,14 @@ import time
 
 import pytest
 
-from grade.build import ROOT, build
-from grade.catalog import lab_directory
+from grade.build import build
 from grade.lab import Lab
 from grade.machine import layout
 from grade.machine.machine import Limits, Module
 from grade.programs.running import run_all
 from grade.programs.suite import BUILT, make_programs
 from grade.tests.kernels.grading import SEED, WORK, remember
+from grade.tree import ROOT, lab_directory
 
 CHECKSUM = re.compile(r"^checksum: (0x[0-9a-f]+)$", re.M)
 LIMITS = Limits(cpu=120.0, exceptions=1 << 30, flood=1 << 24)

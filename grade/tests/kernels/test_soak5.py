@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from grade import toolchain
-from grade.build import ROOT, build
-from grade.catalog import lab_directory
+from grade.build import build
 from grade.lab import Lab
 from grade.machine import layout
 from grade.machine.machine import Limits, Module
 from grade.programs.linux import is_oracle
 from grade.tests import HANGING
 from grade.tests.kernels.grading import LABS, SEED, WORK, remember
+from grade.tree import ROOT, lab_directory
 
 SOURCES = ROOT / "grade/programs/processes"
 USER = ROOT / "common/user"

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from grade.build import ROOT, clean_environment
-from grade.catalog import lab_directory
+from grade.build import clean_environment
 from grade.outcome import Outcome
 from grade.results import LabResult
 from grade.tests.kernels.grading import LABS, grade, lost, promised_points, remember, worker
 from grade.tests.tools.test_starter import MESSAGE
+from grade.tree import ROOT, lab_directory
 from tools.starter import make_tree
 from tools.tree import SOURCES
 

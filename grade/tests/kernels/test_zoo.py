@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from grade.build import ROOT
 from grade.catalog import load
 from grade.results import LabResult
 from grade.tests.kernels.grading import LABS, grade, remember, worker
+from grade.tree import ROOT
 from tools.bug import Bug, BugError, all_bugs, copy_tree
 
 BUGS = [bug for bug in all_bugs() if bug.lab in LABS]

@@ -16,6 +16,7 @@ import pexpect
 import pytest
 
 from grade import toolchain
+from grade.machine import firmware
 from grade.tests import HANGING
 from tools import console, run
 from tools.command import Refusal
@@ -60,7 +61,7 @@ def test_a_line_without_an_end_fills_no_memory() -> None:
     assert len(annotator.line) <= console.LONGEST_LINE
 
 
-def test_addr2line_knows_the_place(tmp_path: Path) -> None:
+def test_places_of_addresses(tmp_path: Path) -> None:
     source, program = tmp_path / "here.c", tmp_path / "here"
     source.write_text("\n\nint main(void) { return 0; }\n")
     subprocess.run([toolchain.tool("gcc"), "-g", "-static", "-nostdlib", "-Wl,-e,main", "-o",
@@ -68,7 +69,7 @@ def test_addr2line_knows_the_place(tmp_path: Path) -> None:
     symbols = subprocess.run([toolchain.tool("nm"), program], text=True,
                              capture_output=True, check=True).stdout
     address = next(line.split()[0] for line in symbols.splitlines() if line.endswith(" T main"))
-    locate = console.addr2line(program)
+    locate = console.places(program)
     assert locate(int(address, 16)) == "here.c:3"
     assert locate(1) is None
 
@@ -178,17 +179,17 @@ def test_a_machine_that_cannot_be_is_refused(environment: dict[str, str], compla
         run.qemu_command(tmp_path, tmp_path, environment, typed=True)
 
 
-def test_uefi_variables_are_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    own = tmp_path / "Doe,Jane"
-    own.mkdir()
-    (tmp_path / "code").write_text("code")
-    (tmp_path / "variables").write_text("variables")
-    monkeypatch.setattr(run, "FIRMWARE", [("/no/such", "/no/such"),
-                                          (str(tmp_path / "code"), str(tmp_path / "variables"))])
-    command = run.qemu_command(tmp_path, own, {"UEFI": "1"}, typed=True)
-    assert (f"if=pflash,unit=1,format=raw,file={tmp_path}/Doe,,Jane/uefi-variables.fd"
+def test_uefi_variables_are_written_to_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+                                               ) -> None:
+    place = tmp_path / "Doe,Jane"
+    place.mkdir()
+    (place / "code").touch()
+    (place / "variables").touch()
+    monkeypatch.setattr(firmware, "PLACES", ("/no/such", str(place)))
+    monkeypatch.setattr(firmware, "PAIRS", (("no", "such"), ("code", "variables")))
+    command = run.qemu_command(tmp_path, tmp_path, {"UEFI": "1"}, typed=True)
+    assert (f"if=pflash,format=raw,snapshot=on,file={tmp_path}/Doe,,Jane/variables"
             in command), "a comma in a path is doubled"
-    assert (own / "uefi-variables.fd").read_text() == "variables"
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "x", "-1", "1234.", "\u0661"])

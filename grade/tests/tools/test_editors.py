@@ -18,10 +18,10 @@ from urllib.parse import unquote
 import pytest
 
 from grade.tests.tools.conftest import ROOT, Run
-from tools import tree
+from grade.tree import lab_directory, labs
 from tools.starter import make_tree
 
-LABS = [path.name for path in tree.labs(ROOT).values()]
+LABS = [path.name for path in labs(ROOT).values()]
 STARTER_LAB = 3
 WITH_CLANGD = pytest.mark.skipif(not shutil.which("clangd"),
                                  reason="clangd is not installed: make setup check")
@@ -200,7 +200,7 @@ def clangd(whole: Path) -> Iterator[Clangd]:
 def test_clangd_checks_one_file_per_lab(which: str, request: pytest.FixtureRequest,
                                         run: Run) -> None:
     root: Path = request.getfixturevalue(which)
-    for lab in tree.labs(root).values():
+    for lab in labs(root).values():
         done = run("clangd", "--check=main.c", "--check-lines=1", cwd=lab)
         assert done.returncode == 0, done.stderr
         assert re.search(rf'-I\S+/{lab.name}"? ', done.stderr), done.stderr
@@ -292,7 +292,7 @@ def test_each_definition_is_listed_once_where_it_lies(which: str, request: pytes
     assert where("map_page") == ["../lab2-paging/paging.c"]
     assert where("enter_long_mode") == ["../lab1-boot/boot.asm"]
     assert where("paddr_t") == ["../common/include/types.h"]
-    assert where("kmain") == [f"../{lab.name}/main.c" for lab in tree.labs(root).values()]
+    assert where("kmain") == [f"../{lab.name}/main.c" for lab in labs(root).values()]
     assert not where("bits") and not where("extern")
 
 
@@ -358,8 +358,8 @@ def pretended(root: Path, fake: Path) -> Path:
     shutil.copy(root / "Makefile", fake / "Makefile")
     (fake / "tools").mkdir()
     (fake / "tools/python").write_text("echo LAB=$LAB; echo TEST=$TEST; mkdir -p build\n")
-    for lab in tree.labs(root):
-        name = tree.lab_directory(root, lab).name
+    for lab in labs(root):
+        name = lab_directory(root, lab).name
         (fake / name).mkdir()
         (fake / name / "Makefile").write_text("iso database:\n\t@echo LAB=$(LAB)\n")
     return fake
@@ -372,7 +372,7 @@ def test_the_debugger_takes_what_make_debug_builds(which: str, request: pytest.F
     root: Path = request.getfixturevalue(which)
     launch = vscode(root, "launch.json")
     answers = choices(launch)
-    labs = [lab.name for lab in tree.labs(root).values()]
+    labs = [lab.name for lab in labs(root).values()]
     assert sorted(answers["directory"]) == labs
     assert sorted(choices(vscode(root, "tasks.json"))["lab"]) == [lab[3] for lab in labs]
     port = re.search(r'"GDBPORT"\) or "(\d+)"', (root / "tools/run.py").read_text())

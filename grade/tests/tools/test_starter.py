@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from grade.tests.tools.conftest import ROOT, Run
-from tools import starter, tree
+from grade.tree import labs
+from tools import starter
 from tools.command import Refusal
 from tools.starter import StarterError, cut, make_tree
 
 NONE, ALL = (lambda exercise: False), (lambda exercise: True)
 MESSAGE = re.compile(r"exercise (\d\.\d+) is not written yet\s+\((\S+):(\d+)\)")
-CHAPTERS = [ROOT / "README.md", *(lab / "README.md" for lab in tree.labs(ROOT).values())]
+CHAPTERS = [ROOT / "README.md", *(lab / "README.md" for lab in labs(ROOT).values())]
 
 
 def test_c_solution_becomes_not_written_with_the_marker_s_indentation() -> None:
