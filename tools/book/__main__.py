@@ -9,10 +9,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from grade.tree import ROOT
 from tools import command
 from tools.book.pages import gather
 from tools.command import Refusal
-from tools.tree import ROOT
 
 NEEDED = ("import sphinx, myst_parser, furo",
           "The book is made by Sphinx, MyST and furo, and they are not all here: make setup book")

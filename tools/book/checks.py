@@ -5,10 +5,10 @@ from __future__ import annotations
 import inspect
 import re
 
+from grade import tree
 from grade.catalog import load
 from grade.check import Check, exercise_points, number_key
-from tools import tree
-from tools.tree import ROOT
+from grade.tree import ROOT
 
 
 def page(labs: list[int]) -> str:

@@ -16,10 +16,10 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools import tree
+from grade.tree import ROOT, lab_directory
 from tools.book import sources
 from tools.command import Refusal
-from tools.tree import ROOT
+from tools.tree import SOURCES
 
 NOISE = {"c": re.compile(r"/\*.*?\*/|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\])'", re.S),
          "nasm": re.compile(r";.*$|\"[^\"\n]*\"", re.M)}
@@ -46,9 +46,9 @@ class Module:
 @functools.cache
 def modules(number: int) -> dict[str, Module]:
     found = {}
-    directory = tree.lab_directory(ROOT, number)
+    directory = lab_directory(ROOT, number)
     for path in sorted(directory.iterdir()):
-        language = tree.SOURCES.get(path.suffix)
+        language = SOURCES.get(path.suffix)
         if language and path.suffix != ".h":
             text = NOISE[language].sub(" ", without_includes := path.read_text())
             found[path.name] = Module(
@@ -78,7 +78,7 @@ def uses(number: int) -> dict[str, set[str]]:
 
 def page(number: int) -> str:
     """The drawing, and the table."""
-    directory = tree.lab_directory(ROOT, number)
+    directory = lab_directory(ROOT, number)
     svg = draw(graph(number))
     return "\n".join([
         f"# The files of lab {number}", "",

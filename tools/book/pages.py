@@ -13,10 +13,11 @@ import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tools import tree
+from grade import tree
+from grade.tree import ROOT
 from tools.book import checks, drawings, filemap, sources
 from tools.command import Refusal
-from tools.tree import ROOT
+from tools.tree import lab_of
 
 LINK = re.compile(r"(!?)\[([^\]\n]*)\]\((?!\w+:|#)([^)\s#]+)(#[^)\s]*)?\)")
 CHECK = re.compile(r"(?<![\w`-])T([1-9]\.\d+)\b")
@@ -61,11 +62,11 @@ def gather(out: Path) -> None:
     for number, directory in labs.items():
         chapter = (directory / "README.md").relative_to(ROOT)
         book.add(directory.name, (ROOT / chapter).read_text(), chapter)
-        for file in sources.of_lab(directory):
-            book.page_of(file)
+        for source in sources.of_lab(directory):
+            book.page_of(source)
         book.add(f"files-lab{number}", filemap.page(number), Path(f"build/files-lab{number}"))
-    for file in sources.given():
-        book.page_of(file)
+    for source in sources.given():
+        book.page_of(source)
     book.add("checks", checks.page(list(labs)), Path("build/checks"))
     book.add("sources", sources.index(list(labs.values())), Path("build/sources"))
     finish(book)
@@ -97,7 +98,7 @@ def turned(book: Book, name: str, link: re.Match[str]) -> str:
     page = book.page_of(real.relative_to(ROOT)) if real.is_relative_to(ROOT) else None
     if page:
         return f"[{words}]({page}.md{anchor})"
-    lab = tree.lab_of(file)
+    lab = lab_of(file)
     if lab and lab not in tree.labs(ROOT):
         return words  # students have the labs up to one
     raise Refusal(f"{book.origins[name]} has a link to {target}, and there is no such file")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from grade.tree import ROOT
 from tools import tree
-from tools.tree import ROOT
 
 try:
     from tools import starter
