@@ -45,7 +45,8 @@ endif
 #:       [CMDLINE=monitor]                     lab 4: with the kernel's monitor
 #:       [CMDLINE=text] [QEMU_ARGS=text]       what the kernel is told, and what QEMU is told
 #:   clean                                     remove build/, where everything generated lies
-.PHONY: help setup doctor run kernel iso grade debug gdb diff tags clean
+#:   book                                      the chapters as a site: build/book/index.html
+.PHONY: help setup doctor run kernel iso grade debug gdb diff tags book clean
 help:
 	@awk 'sub(/^#:    /, "        ") || sub(/^#:   /, "  make ") || sub(/^#: /, "")' \
 	    $(MAKEFILE_LIST)
@@ -53,8 +54,8 @@ help:
 	@echo "Labs: $(LABS). Without LAB=n it is the newest."
 	@echo "CC=clang and OPT=-O0 choose another compiler or optimisation for run, debug and grade."
 
-# What students need, unless authors.mk knows better.
-ROLE := students
+# What students need, and for the book what it takes, unless authors.mk knows better.
+ROLE := $(if $(filter book,$(GOALS)),book,students)
 setup:
 	+@sh tools/setup $(ROLE)
 
@@ -63,6 +64,9 @@ doctor:
 
 run: iso
 	@$(PYTHON) -m tools.run $(DIRECTORY)
+
+book:
+	@$(PYTHON) -m tools.book
 
 clean:
 	rm -rf build

@@ -11,9 +11,31 @@ html_theme = "furo"
 html_static_path = ["book/static"]
 html_css_files = ["book.css"]
 html_copy_source = False
+# Debian 12's furo has no dark colours for a reader whose system is dark, only for whoever asks by the
+# button. These serve both.
 html_theme_options = {
-    "light_css_variables": {"color-brand-primary": "#0b5cad", "color-brand-content": "#0b5cad"},
-    "dark_css_variables": {"color-brand-primary": "#7db8f0", "color-brand-content": "#7db8f0"},
+    "light_css_variables": {
+        "color-brand-primary": "#0b5cad",
+        "color-brand-content": "#0b5cad",
+        "color-highlight-on-target": "#fff3c4",
+    },
+    "dark_css_variables": {
+        "color-brand-primary": "#8cc2f5",
+        "color-brand-content": "#8cc2f5",
+        "color-foreground-primary": "#dcdfe3",
+        "color-foreground-secondary": "#a5abb3",
+        "color-foreground-muted": "#868d96",
+        "color-foreground-border": "#5f666e",
+        "color-background-primary": "#15181c",
+        "color-background-secondary": "#1c2025",
+        "color-background-hover": "#262b31",
+        "color-background-hover--transparent": "#262b3100",
+        "color-background-border": "#343a41",
+        "color-background-item": "#444b53",
+        "color-highlight-on-target": "#3d3a14",
+        "color-highlighted-background": "#123c63",
+        "color-admonition-background": "#1c2025",
+    },
 }
 
 # The text stands as it was written: quotes in it may be C's.

@@ -5,7 +5,7 @@
 #:                                             FRESH=1: earlier labs are given solved
 #:   diff [LAB=n] AGAINST=path                 the reference against a submission
 #:   bug [BUG=name]                            put a known bug in, and see it caught; the list of bugs
-.PHONY: starter bug check bochs lint bench platforms
+.PHONY: starter bug check bochs lint bench platforms chapters
 # Together with these, setup and doctor look at the tests' and the linters' packages as well.
 ifneq ($(filter starter bug check bochs lint bench platforms,$(MAKECMDGOALS)),)
 ROLE := authors
@@ -22,6 +22,7 @@ bug:
 #:   bochs                                     all hostile programs on a second processor, Bochs
 #:   lint                                      formatting, static analysis of C, shell and Python
 #:   bench [LAB=n]                             seconds per graded check, beside other courses'
+#:   chapters                                  write what the chapters quote from the sources anew
 #:   platforms [ON="bookworm trixie sid"]      as root: setup check on each release, in build/platforms
 #:             [ROOTS=dir] [TOGETHER=n]        roots that are there already; so many at a time
 check: lint
@@ -40,6 +41,9 @@ lint:
 bench:
 	@$(PYTHON) -m tools.bench $(if $(filter-out file,$(origin LAB)),--lab $(LAB))
 	@$(PYTHON) -m tools.instructions
+
+chapters:
+	@$(PYTHON) -m tools.book --chapters
 
 platforms:
 	@$(PYTHON) -m tools.platforms $(ON)

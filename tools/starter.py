@@ -31,7 +31,8 @@ Keep = Callable[[str], bool]
 # Only who makes starters and grades graders needs these.
 REFERENCE_ONLY = ("grade/bugs", "grade/tests", ".ci", ".github", "tools/authors.mk",
                   "tools/starter.py", "tools/bug.py", "tools/rebase.py", "tools/bench.py",
-                  "tools/peers.json", "tools/platforms.py", "tools/lint", "CONTRIBUTING.md")
+                  "tools/peers.json", "tools/platforms.py", "tools/lint", "CONTRIBUTING.md",
+                  "book/instructors.md")
 MANIFEST = ".rung-starter"
 
 OPENING = {"c": re.compile(r"^([ \t]*)/\* \{ solution (\S+) \*/\s*$"),

@@ -1,4 +1,5 @@
-"""make book: gather the pages in build/pages, and let Sphinx make build/book/index.html of them."""
+"""make book: gather the pages in build/pages, and let Sphinx make build/book/index.html of them.
+make chapters: write what the chapters quote from the sources anew."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from grade.tree import ROOT
 from tools import command
+from tools.book import excerpts
 from tools.book.pages import gather
 from tools.command import Refusal
 
@@ -23,7 +25,12 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=ROOT / "build/book")
     parser.add_argument("--pages", type=Path, default=ROOT / "build/pages")
     parser.add_argument("--builder", default="html", help="one of Sphinx's")
+    parser.add_argument("--chapters", action="store_true", help="only write the excerpts anew")
     arguments = parser.parse_args()
+    if arguments.chapters:
+        for path in excerpts.refresh():
+            print(f"{path.relative_to(ROOT)} has changed")
+        return 0
     look_for_tools()
     gather(arguments.pages)
     status = sphinx(arguments.builder, arguments.pages, arguments.out)

@@ -68,10 +68,11 @@ def test_a_failure_of_apt_ends_in_a_sentence(run: Run, fake_path: FakePath) -> N
 
 def test_students_are_not_asked_for_what_authors_need(run: Run, fake_path: FakePath) -> None:
     path = fake_path({"dpkg-query": DPKG, "apt-get": APT, "id": "echo 0"})
-    lacking = environment(path, LACKING="cppcheck debootstrap nasm")
+    lacking = environment(path, LACKING="cppcheck debootstrap furo nasm")
     assert run(SETUP, "--missing", env=lacking).stdout.split() == ["nasm"]
+    assert run(SETUP, "--missing", "book", env=lacking).stdout.split() == ["nasm", "furo"]
     assert run(SETUP, "--missing", "authors", env=lacking).stdout.split() == \
-        ["nasm", "debootstrap", "cppcheck"]
+        ["nasm", "furo", "debootstrap", "cppcheck"]
 
 
 def test_the_goals_say_whose_tools_are_meant(run: Run, fake_tree: Path) -> None:
@@ -88,10 +89,13 @@ def test_the_goals_say_whose_tools_are_meant(run: Run, fake_tree: Path) -> None:
     for goals in (["check"], ["lint"], ["grade", "bench"], ["platforms"], ["bug", "BUG=x"],
                   ["starter"]):
         assert role("setup", *goals) == "setup for authors", goals
+    assert role("setup", "book") == "setup for book"
+    assert role("setup", "book", "check") == "setup for authors"
     assert role("doctor") == "doctor for students"
     assert role("doctor", "check") == "doctor for authors"
     (fake_tree / "tools/authors.mk").unlink()
     assert role("setup", "check") == "setup for students"
+    assert role("setup", "book") == "setup for book"
 
 
 def test_every_library_in_use_is_in_the_list_and_no_other() -> None:
@@ -112,8 +116,10 @@ def test_every_library_in_use_is_in_the_list_and_no_other() -> None:
     every = [path for top in ("grade", "tools") for path in (ROOT / top).rglob("*.py")]
     students = [path for path in every if not path.is_relative_to(ROOT / "grade/tests")]
     assert listed("students") == imports(students)
+    book = {"sphinx", "myst-parser"}  # programs: python -m sphinx
+    assert listed("book") - book == imports(students)
     xdist = {"pytest-xdist"}  # pytest's -n
-    assert listed("authors") - xdist == imports(every)
+    assert listed("authors") - xdist - book == imports(every)
 
 
 def packages(role: str) -> str:
