@@ -13,10 +13,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tools import tree
+from grade import tree
+from grade.tree import ROOT
 from tools.book import sources
 from tools.command import Refusal
-from tools.tree import ROOT
 
 EXCERPT = re.compile(r"^<!-- from (\S+): (.+?) -->\n(?:\n```.*?\n```\n)?", re.M | re.S)
 MARKER = re.compile(r"[{}] ?solution\b")

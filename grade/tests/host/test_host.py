@@ -21,8 +21,7 @@ LABS = sorted(ROOT.glob("lab[1-9]-*"))
 PROGRAMS = sorted([*HERE.glob("test_*.c"), *HERE.glob("fuzz_*.c")])
 
 FLAGS = ["-std=gnu11", "-O1", "-g", "-Wall", "-Wextra", "-Wno-unused-parameter",
-         "-Wno-unused-result",
-         "-fno-builtin", "-fno-strict-aliasing", "-fsigned-char",
+         "-Wno-unused-result", "-fno-builtin", "-fno-strict-aliasing", "-fsigned-char",
          "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 
 

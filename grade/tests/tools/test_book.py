@@ -10,12 +10,13 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from grade import tree
 from grade.catalog import check_files, load
 from grade.tests.tools.conftest import ROOT, Run
-from tools import tree
 from tools.book import excerpts, filemap, sources
 from tools.command import Refusal
 from tools.starter import MARKER_LIKE, OPENING
+from tools.tree import SOURCES
 
 NASM = re.compile(r"^```nasm\n(.*?)^```$", re.M | re.S)
 
@@ -67,7 +68,7 @@ def shows_no_solution(pages: Path) -> bool:
         for file in sources.of_lab(directory):
             text, page = (ROOT / file).read_text(), pages / f"{sources.page_name(file)}.md"
             assert not MARKER_LIKE.search(page.read_text()), page
-            if OPENING[tree.SOURCES[file.suffix]].search(text):
+            if OPENING[SOURCES[file.suffix]].search(text):
                 assert "NOT_WRITTEN" in page.read_text(), page
     return True
 
