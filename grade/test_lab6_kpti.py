@@ -164,6 +164,7 @@ def test_vectors(lab: Lab) -> None:
     no hooks in C: the tables are switched in assembly."""
     with guest(lab) as visitor:
         m = visitor.m
+        m.mask_devices()
         m.on("entry_leave", lambda: doors.interrupts_off(m))
         vectors = [each for each in range(256) if each not in doors.ANY_TIME]
         with entries.stopping(m, "trap"):

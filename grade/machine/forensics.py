@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from grade.machine import paging
-from grade.machine.gdbremote import Registers
+from grade.machine.gdbremote import GdbError, Registers
 from grade.machine.intlog import Interrupt
 from grade.machine.layout import PF_FETCH, PF_USER, VECTOR_PF
+from grade.machine.session import Ending
 from grade.outcome import Failure
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ SELECTOR_ERRORS = (10, 11, 12, 13)
 DEEPEST = 12
 FIRST_FREE = 32  # vectors below belong to exceptions
 SAMPLES = 64
+HANDLER = 5000  # instructions, more than one of a timer has
+ENDS_OF_SLEEP = (b"\xf4", b"\xc9")  # the last byte of hlt, and of mwait
 TRACE_LINE = re.compile(r"\[<([0-9a-f]{8,16})>\]")
 PANIC = "PANIC: "
 
@@ -205,17 +208,36 @@ def stuck(machine: Machine, registers: Registers) -> tuple[str, list[str]]:
     seen: dict[str, None] = {}
     places = {registers.rip}
     for _ in range(SAMPLES):
-        if machine.session.over or machine.session.log.triple_fault:
-            break
-        machine.session.step()
-        rip = machine.session.gdb.registers().rip
-        places.add(rip)
-        seen.setdefault(machine.symbols.function(rip).split("+")[0] or f"{rip:#x}")
+        stop = machine.session.step()
+        if stop.ending != Ending.BREAKPOINT:
+            break  # the machine has ended under our eyes
+        places.add(stop.address)
+        seen.setdefault(machine.symbols.function(stop.address).split("+")[0]
+                        or f"{stop.address:#x}")
     if len(places) == 1:
         lines.append("this one instruction is repeated for ever")
     elif seen:
         lines.append("it goes round in: " + ", ".join(list(seen)[:8]))
     return machine.where(registers.rip), lines + last_exceptions(machine)
+
+
+def asleep(machine: Machine) -> Registers:
+    """The registers where the processor sleeps. An interrupt may have come just now, and its
+    handler be at work: when that has returned, RIP is after the hlt again."""
+    registers = machine.regs
+    for _ in range(HANDLER):
+        if _byte_before(machine, registers.rip) in ENDS_OF_SLEEP \
+                or machine.session.step().ending != Ending.BREAKPOINT:
+            break
+        registers = machine.regs
+    return registers
+
+
+def _byte_before(machine: Machine, rip: int) -> bytes:
+    try:
+        return machine.session.gdb.read(rip - 1, 1)
+    except GdbError:
+        return b""  # a handler that begins where a page does
 
 
 def last_exceptions(machine: Machine, count: int = 3) -> list[str]:

@@ -59,14 +59,14 @@ def _off(machine: Machine, stop: Stop, goal: str) -> Failure:
 
 
 def _halted(machine: Machine, stop: Stop, goal: str) -> Failure:
-    registers = machine.regs
+    registers = forensics.asleep(machine)
     wake = "interrupts are off, so nothing will ever wake it"
     if registers.rflags & RFLAGS_IF:
         ticks = machine.session.log.ticks
         wake = f"{ticks} interrupts came, and it went back to sleep" if ticks > 1 else \
             "interrupts are on, but none came"
     return Failure(Outcome.HALTED,
-                   f"the processor sleeps in hlt at {machine.where(stop.address - 1)}: {wake}",
+                   f"the processor sleeps in hlt at {machine.where(registers.rip - 1)}: {wake}",
                    goal, details=[*forensics.backtrace(machine, registers),
                                   *forensics.last_exceptions(machine), *_printed(machine)])
 

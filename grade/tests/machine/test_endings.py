@@ -10,10 +10,12 @@ import pytest
 from grade.errors import BadMachine
 from grade.machine import session
 from grade.machine.machine import Limits, Machine
-from grade.machine.session import Ending
+from grade.machine.session import Ending, Stop
+from grade.machine.verdict import classify
 from grade.outcome import Failure, Outcome
 
 FailureOf = Callable[[str], Failure]
+TICK_HANDLER = bytes.fromhex("50b020e6205848cf")  # what the interrupt controller is to be told
 
 
 @pytest.mark.parametrize("function, outcome, words", [
@@ -85,11 +87,29 @@ def test_exceptions_for_ever_are_counted(kernel: Path) -> None:
 def test_ticks_that_wake_nobody_are_counted(kernel: Path) -> None:
     with Machine(kernel, limits=Limits(cpu=60.0, ticks=3)) as m:
         m.run_to("kmain")
-        m.poke_code(m.sym("other_fault"), bytes.fromhex("50b020e6205848cf"))  # the PIC's EOI
+        m.poke_code(m.sym("other_fault"), TICK_HANDLER)
         m.set_regs(rip=m.sym("timer_on_vector_8"))
         with pytest.raises(Failure, match="sleeps in hlt at timer_on_vector_8") as caught:
             m.run_to_exit()
     assert caught.value.outcome == Outcome.SILENT
+
+
+def test_a_tick_that_has_just_come_hides_no_sleep(kernel: Path) -> None:
+    with Machine(kernel) as m:
+        m.run_to("kmain")
+        m.poke_code(m.sym("other_fault"), TICK_HANDLER)
+        m.set_regs(rip=m.sym("timer_on_vector_8"))
+        m.run_to("other_fault")
+        failure = classify(m, Stop(Ending.HALTED, m.regs.rip), "")
+    assert "sleeps in hlt at timer_on_vector_8" in failure.seen
+
+
+@pytest.mark.parametrize("ending", [Ending.SPINNING, Ending.HALTED])
+def test_a_kernel_may_end_while_it_is_looked_at(ending: Ending, kernel: Path) -> None:
+    with Machine(kernel) as m:
+        m.run_to("kmain")
+        m.set_regs(rip=m.sym("leave_ok"))
+        assert "leave_ok" in classify(m, Stop(ending, m.regs.rip), "").seen
 
 
 def test_a_flood_is_stopped(kernel: Path) -> None:
