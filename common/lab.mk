@@ -73,11 +73,12 @@ PROBE_CFLAGS := -ffile-prefix-map=$(abspath $(PROBES))/=probes/
 override ASFLAGS := -f elf64 -g -F dwarf -w+error=label-orphan -I$(COMMON)/include/ -I$(NAME)/ -I$(BUILD)/
 override LDFLAGS := -nostdlib -static -z max-page-size=0x1000 -z noexecstack --build-id=none
 
-# The objects of each directory, in the same order on every machine.
+# The objects of each directory, in the same order on every machine. What is compiled for its numbers
+# only (offsets.h) is no part of the kernel.
 sources = $(filter-out %_offsets.c,$(sort $(notdir $(wildcard $(1)/*.c $(1)/*.asm))))
 OBJECTS := $(patsubst %,$(BUILD)/obj/$(NAME)/%.o,$(call sources,$(ROOT)/$(NAME))) \
            $(patsubst %,$(BUILD)/obj/common/kernel/%.o,$(call sources,$(COMMON)/kernel))
-OFFSETS := $(patsubst %,$(BUILD)/obj/$(NAME)/%.s,$(sort $(notdir $(wildcard $(ROOT)/$(NAME)/*_offsets.c))))
+OFFSETS := $(patsubst $(ROOT)/%,$(BUILD)/obj/%.s,$(sort $(wildcard $(ROOT)/$(NAME)/*_offsets.c)))
 PROBE_OBJECTS := $(patsubst %,$(BUILD)/obj/probes/%.o,$(call sources,$(PROBES)))
 
 .PHONY: kernel probe iso clean FORCE
@@ -92,8 +93,8 @@ include $(COMMON)/editors.mk
 # ---- Rebuilt when the flags change, not only when the files do.
 $(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
-	@echo '$(CC) $(CFLAGS) $(NASM) $(ASFLAGS) $(LDFLAGS) $(OBJECTS)' | cmp -s - $@ \
-	    || echo '$(CC) $(CFLAGS) $(NASM) $(ASFLAGS) $(LDFLAGS) $(OBJECTS)' > $@
+	@echo '$(CC) $(CFLAGS) $(NASM) $(ASFLAGS) $(LDFLAGS) $(OBJECTS) $(OFFSETS)' | cmp -s - $@ \
+	    || echo '$(CC) $(CFLAGS) $(NASM) $(ASFLAGS) $(LDFLAGS) $(OBJECTS) $(OFFSETS)' > $@
 
 # ---- Compile and assemble, from the directory above the sources, so that messages and debug
 # ---- information name files the same way on every machine. nasm would put the absolute path of its

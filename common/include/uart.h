@@ -1,5 +1,5 @@
 /*
- * uart.h: a 16550 UART (PC16550D data sheet, National Semiconductor): its registers, as offsets from
+ * uart.h: a 16550 UART (PC16550D data sheet, National Semiconductor): its registers as offsets from
  * its first port, and their bits. The first two are the divisor's halves while LCR_DIVISOR is set.
  *
  * Only `#define NAME number` here, for the same reason as in layout.h.

@@ -115,7 +115,7 @@ def test_a_trap_frame() -> None:
     stop = stopped(reference(1), "trap")
     try:
         frame, same, _, _, handlers, _, _, none = gdb(
-            stop, "rung-trap", "rung-trap $rdi", "tbreak on_breakpoint", "continue", "rung-trap",
+            stop, "rung-trap", "rung-trap $rdi", "tbreak report_and_go_on", "continue", "rung-trap",
             "tbreak kernel_ready", "continue", "rung-trap")
     finally:
         stop.end()
