@@ -23,7 +23,6 @@ _Static_assert(offsetof(struct percpu, kernel_rsp) == PERCPU_KERNEL_RSP, "as lay
 _Static_assert(offsetof(struct percpu, frame) == PERCPU_FRAME, "as layout.h has it");
 _Static_assert(offsetof(struct percpu, cr3_switch) == PERCPU_CR3_SWITCH, "as layout.h has it");
 
-/* It lies in the entry area: the linker script says so. */
 extern struct percpu percpu;
 
 #endif
