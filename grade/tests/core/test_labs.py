@@ -107,3 +107,17 @@ def test_the_map_names_every_module_of_the_way() -> None:
     assert way <= named
     assert not {name for name in named - way
                 if not any((place / name).is_file() for place in (GRADE, ROOT))}
+
+
+# ---- What C and assembly both know
+
+NAKED = re.compile(r"\[(?:gs:|rel )?r\w+ \+ (?:\d+|\d+ \* \d+)\]")
+
+
+def test_assembly_knows_offsets_by_name() -> None:
+    """A field that moves in C moves in assembly (offsets.h): nowhere stands a number for it."""
+    sources = [path for pattern in ("lab*/*.asm", "lab*/*.inc") for path in ROOT.glob(pattern)]
+    assert NAKED.search("mov rbx, [rdi + 32]") and NAKED.search("push qword [rax + 6 * 8]")
+    assert [f"{path.parent.name}/{path.name}: {line}" for path in sources
+            for line in path.read_text().splitlines()
+            if NAKED.search(line.partition(";")[0])] == []
