@@ -1,5 +1,10 @@
 """What Sphinx needs to know. `make book` copies this file to where it gathers the pages."""
 
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
 project = "Rung"
 author = "Rung's authors"
 copyright = "Rung's authors. MIT licence"
@@ -47,3 +52,23 @@ myst_heading_anchors = 4
 
 # Pygments does not know all of nasm's macros. What it cannot colour is shown plain.
 suppress_warnings = ["misc.highlighting_failure"]
+
+
+def mend_theme(app: Any, error: Exception | None) -> None:
+    """In Debian 12's furo the script imports another one, which a browser lets only modules do, and
+    the style sheet one of another package's, at a path that a site does not have."""
+    static = Path(app.outdir) / "_static"
+    script, style = static / "scripts/furo.js", static / "styles/furo.css"
+    if error or not script.is_file() or not style.is_file():
+        return
+    other = 'import Gumshoe from "./gumshoe-patched.js";\n'
+    text = script.read_text()
+    if text.startswith(other):
+        script.write_text((static / "scripts/gumshoe-patched.js").read_text()
+                          + text[len(other):])
+    style.write_text(style.read_text().replace(
+        "@import url(/javascript/normalize.css/normalize.css);\n", ""))
+
+
+def setup(app: Any) -> None:
+    app.connect("build-finished", mend_theme)

@@ -80,6 +80,7 @@ def named(lab: Lab, machine: Machine, pa: int) -> str:
             "fills RAM with 0xa5 before it starts the kernel; `p &bss_start` and `p &bss_end` in "
             "gdb show the limits")
 def test_bss(lab: Lab) -> None:
+    """All of RAM at two places: .bss when make_boot_tables begins, and the rest when it has ended."""
     with lab.boot() as machine:
         before = machine.phys.read(0, machine.phys.size)
         low, high = (physical(lab, machine, name) for name in ("bss_start", "bss_end"))
@@ -115,6 +116,7 @@ def unchanged(lab: Lab, machine: Machine, before: bytes, after: bytes,
        hint="make_boot_tables, up to level 1 (.map): which entry is written for which page, and "
             "which of the bits P, W and NX does each part of the image get? SDM vol. 3A table 4-20")
 def test_image_tables(lab: Lab) -> None:
+    """Every page that the tables at boot_l4 map outside the window: address, size, frame, rights."""
     with lab.boot() as machine:
         machine.run_to("enter_long_mode")
         base, here = layout.KERNEL_BASE, layout.WINDOW_BASE >> 39 & 511
@@ -128,6 +130,7 @@ def test_image_tables(lab: Lab) -> None:
        hint="make_boot_tables, the window: level 2 holds 2 MiB pages, so which bit must each of "
             "its entries have, and in which half of the entry is NX? SDM vol. 3A table 4-18")
 def test_window_tables(lab: Lab) -> None:
+    """Every page of the window: address, size, frame, rights."""
     with lab.boot() as machine:
         machine.run_to("enter_long_mode")
         base, size = layout.WINDOW_BASE, layout.BOOT_WINDOW_SIZE
@@ -153,6 +156,8 @@ def come_to(machine: Machine, place: str) -> None:
        hint="enter_long_mode: which bits of CR4, EFER and CR0 are set, and in which order? "
             "SDM vol. 3A 9.8.5; `info registers cr0 cr3 cr4 efer` in gdb")
 def test_long_mode(lab: Lab) -> None:
+    """Control registers, stack and argument at kmain, started with other bits in CR4; then a write to
+    the constants and a jump into the data, which must fault."""
     with lab.boot() as machine:
         machine.set_regs(cr4=sum(1 << bit for bit in lab.rng.sample(LEFT_IN_CR4, 3)))
         come_to(machine, "kmain")
@@ -245,6 +250,8 @@ def told(fault: Interrupt | None) -> str:
        hint="serial_init: which register is at which offset while LCR_DIVISOR is set, and which "
             "when it is not? The PC16550D data sheet, section 8; step over each outb in gdb")
 def test_serial_programming(lab: Lab) -> None:
+    """Each `in` and `out` of serial_init, answered by a UART that the grader plays; then text printed
+    by serial_putc, at the other end of the line."""
     with lab.boot() as machine:
         come_to(machine, "gdt_init")
         uart = Uart()
@@ -292,6 +299,7 @@ def returned(result: int | None) -> int:
        hint="serial_init's last step: what does it send in loopback mode, what does it compare "
             "with what, and what does a port read as that nobody answers?")
 def test_serial_probe(lab: Lab) -> None:
+    """serial_init and serial_putc with no UART, and with one that garbles a bit."""
     with lab.boot() as machine:
         come_to(machine, "gdt_init")
         base, flips = layout.COM1, 1 << lab.rng.randrange(8)
@@ -319,6 +327,8 @@ def same(seen: segments.Fields, expected: segments.Fields, what: str, hint: str 
        hint="code_descriptor, data_descriptor and tss_descriptor; SDM vol. 3A figures 3-8 and 7-4. "
             "`x/7gx &gdt` in gdb shows the table")
 def test_gdt(lab: Lab) -> None:
+    """GDTR, TR, the segment registers, each descriptor field by field, and tss_descriptor with random
+    addresses."""
     with lab.boot() as machine:
         come_to(machine, "idt_init")
         numbers = layout.numbers()
@@ -363,6 +373,7 @@ def any_tss(lab: Lab, machine: Machine) -> None:
        hint="fill_tss: what must RSP start from for a stack that grows downwards, which entry of "
             "ist[] does IST n stand for, and what does io_map_base say? SDM vol. 3A 7.7 and 6.14.5")
 def test_tss(lab: Lab) -> None:
+    """The TSS in use: each IST entry is the top of a stack of its own, mapped and writable."""
     with lab.boot() as machine:
         come_to(machine, "idt_init")
         tss = machine.sym("cpu_tss")
@@ -404,6 +415,8 @@ def stack_of_its_own(machine: Machine, name: str, low: int, high: int,
        hint="idt_set_gate: a gate is 16 bytes and the handler's address is in three pieces of it; "
             "SDM vol. 3A figure 6-8. `x/32bx &idt` in gdb shows the first two gates")
 def test_idt(lab: Lab) -> None:
+    """IDTR, all 256 gates bit by bit, and idt_set_gate with random arguments on a slot full of other
+    bits."""
     with lab.boot() as machine:
         machine.run_to("trap_register")
         table, code = machine.system.idtr, layout.SELECTOR_KERNEL_CODE
@@ -443,6 +456,7 @@ def any_gate(lab: Lab, machine: Machine) -> None:
             "trap_frame; which vectors come with an error code? Stop at a stub (b *isr_stubs[14]) "
             "and look at x/8gx $rsp")
 def test_stubs(lab: Lab) -> None:
+    """Each stub entered with random registers and a random frame, up to the call of trap."""
     with lab.boot() as machine:
         machine.run_to("trap_register")
         machine.on("trap", lambda: None)  # the breakpoint stays
@@ -520,6 +534,8 @@ def traps(machine: Machine, rng: Random) -> list[Trap]:
        hint="isr_common after the call: is every register popped in the opposite order, is RSP at "
             "the return address when iretq comes, and is nothing used that was popped already?")
 def test_exceptions(lab: Lab) -> None:
+    """Eleven kinds of real exceptions; on the way back the frame is changed, and the registers must
+    have what is in it then."""
     with lab.boot() as machine:
         machine.run_to("trap_register")
         machine.on("trap", lambda: None)
@@ -564,6 +580,7 @@ def come_back(lab: Lab, machine: Machine, trap: Trap) -> None:
             "stacks by its IST entry. Look at ist_for, fill_tss and the stub of vector 8; "
             "SDM vol. 3A 6.14.5")
 def test_bad_stack(lab: Lab) -> None:
+    """An unusable RSP, and then an exception, an NMI and a #DB: the frame must be on the right stack."""
     with lab.boot() as machine:
         machine.run_to("trap_register")
         bad = 0x2000_0000_0000 + lab.rng.getrandbits(40)
@@ -612,6 +629,8 @@ def error_in_words(vector: int, error: int) -> str:
        hint="describe_error: its comment says which word wins when two fit. SDM vol. 3A 4.7 (#PF) "
             "and 6.13 (codes with a selector)")
 def test_words(lab: Lab) -> None:
+    """describe_error with every combination of a page fault's bits and many codes of the others; then
+    the report of a real page fault, beside the machine's registers."""
     with lab.boot(probe=True) as machine:
         machine.run_to("trap_register")
         describe_many(lab, machine)
@@ -662,6 +681,8 @@ def report_of_page_fault(lab: Lab, machine: Machine) -> None:
             "tag, how far to the next entry of the memory map, and when is the end reached? "
             "Multiboot2 specification 3.6")
 def test_boot_information(lab: Lab) -> None:
+    """Boot information made by the grader: unknown tags, odd lengths, large entries, hundreds of
+    regions."""
     nonce = f"nonce={lab.rng.getrandbits(64):x}"
     with lab.boot(probe=True, cmdline=nonce) as machine:
         machine.run_to("bootinfo_init")
@@ -746,6 +767,8 @@ def check_modules(machine: Machine, info: Information, results: list[int], answe
        hint="the whole way: what does the console show, and where does it differ from what "
             "bootinfo_print should print? make run LAB=1")
 def test_whole_way(lab: Lab) -> None:
+    """A disc, GRUB, a random command line and a module: what is printed, beside the memory map that GRUB
+    handed over."""
     nonce, name = (f"{word}-{lab.rng.getrandbits(64):x}" for word in ("nonce", "module"))
     size = lab.rng.randrange(1, 5 * PAGE)
     with tempfile.TemporaryDirectory(prefix="rung-disc-") as directory:
