@@ -16,8 +16,8 @@ html_theme = "furo"
 html_static_path = ["book/static"]
 html_css_files = ["book.css"]
 html_copy_source = False
-# Debian 12's furo has no dark colours for a reader whose system is dark, only for whoever asks by the
-# button. These serve both.
+# Debian 12's furo has no dark colours for a reader whose system is dark, only for whoever asks by
+# the button. These serve both.
 html_theme_options = {
     "light_css_variables": {
         "color-brand-primary": "#0b5cad",

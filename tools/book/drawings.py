@@ -39,13 +39,19 @@ class Row:
 
 def figure(what: str) -> str:
     """What the book shows at a place: `address-space LAB`, or `struct LAB NAME`."""
-    kind, lab, *rest = what.split()
+    kind, lab, *names = what.split()
     try:
-        rows, words = {"address-space": address_space, "struct": struct}[kind](int(lab), *rest)
+        if kind == "struct":
+            rows, words = struct(int(lab), *names)
+        else:
+            rows, words = address_space(int(lab))
     except (Failure, BuildFailed) as failure:
         reason = str(failure).splitlines()[0]
         return f"*(Here is a drawing as soon as the kernel comes so far. Now: {reason})*"
-    return "\n".join(["```{raw} html", f'<figure class="rung-wide">{table(rows)}',
+    title = ("The same, as the compiler has it." if kind == "struct"
+             else "The address space, as a run has it.")
+    return "\n".join([f"**{title}**", "", "```{raw} html",
+                      f'<figure class="rung-wide">{table(rows)}',
                       f"<figcaption>{html.escape(words)}</figcaption></figure>", "```"])
 
 
@@ -71,12 +77,13 @@ def address_space(number: int) -> tuple[list[Row], str]:
         cr3 = machine.regs.cr3
         shadow = {page.va for page in machine.mappings(cr3 ^ 0x1000)} if number == 6 else None
         found = joined(machine.mappings(), shadow)
-    rows = [Row("head", ("address", "size", "rights", "what", *(["ring 3's table"] if shadow
-                                                              else [])))]
+    rows = [Row("head", ("address", "size", "rights", "what")
+                + (("ring 3's table",) if shadow else ()))]
     for page, seen in reversed(found):
         name = region(page.va)
-        rows.append(Row(name.split()[0], (f"{page.va:016x}", amount(page.size), rights(page), name,
-                                          *([("the same" if seen else "-")] if shadow else []))))
+        cells = (f"{page.va:016x}", amount(page.size), rights(page), name)
+        rows.append(Row(name.split()[0] if name else "", cells
+                        + (("the same" if seen else "-",) if shadow else ())))
     return rows[:MOST_ROWS], (f"Made from a run of lab {number} with 64 MiB, stopped at {place}. "
                               "The highest address is above.")
 

@@ -56,9 +56,9 @@ def gather(out: Path) -> None:
     labs = tree.labs(ROOT)
     for path in sorted((ROOT / "book").glob("*.md")):
         book.add(path.stem, path.read_text(), path.relative_to(ROOT))
-    for file, name in FILES.items():
-        if (ROOT / file).exists():
-            book.add(name, (ROOT / file).read_text(), Path(file))
+    for text, name in FILES.items():
+        if (ROOT / text).exists():
+            book.add(name, (ROOT / text).read_text(), Path(text))
     for number, directory in labs.items():
         chapter = (directory / "README.md").relative_to(ROOT)
         book.add(directory.name, (ROOT / chapter).read_text(), chapter)
@@ -68,6 +68,9 @@ def gather(out: Path) -> None:
     for source in sources.given():
         book.page_of(source)
     book.add("checks", checks.page(list(labs)), Path("build/checks"))
+    if (ROOT / "grade/bugs").is_dir():
+        from tools.book import mistakes  # of the full tree, as the zoo is
+        book.add("mistakes", mistakes.page(list(labs)), Path("build/mistakes"))
     book.add("sources", sources.index(list(labs.values())), Path("build/sources"))
     finish(book)
     write(book, out)

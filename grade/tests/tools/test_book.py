@@ -10,12 +10,13 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from grade import tree
 from grade.catalog import check_files, load
+from grade.check import exercise_points
 from grade.tests.tools.conftest import ROOT, Run
+from grade.tree import lab_directory, labs
 from tools.book import excerpts, filemap, sources
 from tools.command import Refusal
-from tools.starter import MARKER_LIKE, OPENING
+from tools.starter import cut
 from tools.tree import SOURCES
 
 NASM = re.compile(r"^```nasm\n(.*?)^```$", re.M | re.S)
@@ -46,7 +47,7 @@ def test_the_book_is_made_and_every_link_in_it_leads_somewhere(tmp_path: Path, r
     lost = [f"{page.name}: {link}" for page, anchors in pages.items() for link in anchors.links
             if not leads_somewhere(page, link, pages)]
     assert lost == []
-    assert shows_no_solution(tmp_path / "pages")
+    no_page_shows_a_solution(tmp_path / "pages")
     index = pages[tmp_path / "book/checks.html"]
     ids = {check.id for lab in check_files() for check in load(lab)}
     assert {f"check-{each.lower().replace('.', '-')}" for each in ids} <= index.names
@@ -62,15 +63,30 @@ def leads_somewhere(page: Path, link: str, pages: dict[Path, Anchors]) -> bool:
     return not parts.fragment or file not in pages or unquote(parts.fragment) in pages[file].names
 
 
-def shows_no_solution(pages: Path) -> bool:
-    """Of each solution the longest line is nowhere on the page of its file."""
-    for directory in tree.labs(ROOT).values():
-        for file in sources.of_lab(directory):
-            text, page = (ROOT / file).read_text(), pages / f"{sources.page_name(file)}.md"
-            assert not MARKER_LIKE.search(page.read_text()), page
-            if OPENING[SOURCES[file.suffix]].search(text):
-                assert "NOT_WRITTEN" in page.read_text(), page
-    return True
+def no_page_shows_a_solution(pages: Path) -> None:
+    """A source's page has the exercise where the source has the solution."""
+    solved = 0
+    for file in (file for lab in labs(ROOT).values() for file in sources.of_lab(lab)):
+        text, language = (ROOT / file).read_text(), SOURCES[file.suffix]
+        shown = (pages / f"{sources.page_name(file)}.md").read_text()
+        assert cut(text, language, lambda exercise: False).strip() in shown, file
+        solved += cut(text, language, lambda exercise: False) != text
+    assert solved > 20
+
+
+@pytest.mark.parametrize("number", sorted(check_files()))
+def test_a_chapter_promises_the_points_that_its_checks_give(number: int) -> None:
+    """In the table of exercises, in the headings, and the checks below each."""
+    text = (lab_directory(ROOT, number) / "README.md").read_text()
+    points = exercise_points(load(number))
+    table = re.findall(r"^\| (\d\.\d+) \| (\d+) \|.*\| \d+ \| (?:easy|medium|hard) \|$", text, re.M)
+    assert {each: int(worth) for each, worth in table} == points
+    for each, worth, body in re.findall(r"^### Exercise (\d\.\d+) \((\d+) points\)\n(.*?)(?=^##)",
+                                        text, re.M | re.S):
+        assert points.pop(each) == int(worth)
+        listed = re.findall(r"T\d\.\d+", re.findall(r"^checks: (.*)$", body, re.M)[0])
+        assert listed == [check.id for check in load(number) if check.exercise == each]
+    assert points == {}
 
 
 def test_each_check_says_what_it_looks_at() -> None:
