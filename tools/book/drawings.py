@@ -10,19 +10,16 @@ import functools
 import html
 from dataclasses import dataclass
 from random import Random
-from typing import Any
 
-from elftools.elf.elffile import ELFFile
-
+from grade import tree
 from grade.build import build
 from grade.errors import BuildFailed
 from grade.lab import Lab
-from grade.machine.layout import shared_numbers
+from grade.machine.layout import numbers
 from grade.machine.paging import Mapping
+from grade.machine.structures import structure
 from grade.outcome import Failure
-from tools import tree
-from tools.command import Refusal
-from tools.tree import ROOT
+from grade.tree import ROOT
 
 ROW, WORD, LEFT = 20, 8.2, 12  # height of a row, width of a letter, margin
 MOST_ROWS = 40
@@ -103,14 +100,14 @@ def joined(pages: list[Mapping], shadow: set[int] | None) -> list[tuple[Mapping,
 
 def region(va: int) -> str:
     """What lies at an address, by layout.h."""
-    numbers = shared_numbers()
-    if va < numbers["USER_END"]:
-        stack = numbers["USER_STACK_LIMIT"] <= va < numbers["USER_STACK_TOP"]
-        return "program's stack" if stack else "program" if va >= numbers["PROGRAM_BASE"] \
+    known = numbers()
+    if va < known["USER_END"]:
+        stack = known["USER_STACK_LIMIT"] <= va < known["USER_STACK_TOP"]
+        return "program's stack" if stack else "program" if va >= known["PROGRAM_BASE"] \
             else "low memory"
     for name, base in (("entry area", "TRAMPOLINE_VADDR"), ("image", "KERNEL_BASE"),
                        ("kernel stacks", "KERNEL_STACKS_BASE"), ("window", "WINDOW_BASE")):
-        if va >= numbers.get(base, 1 << 64):
+        if va >= known.get(base, 1 << 64):
             return name
     return ""
 
@@ -132,29 +129,12 @@ def amount(size: int) -> str:
 
 def struct(number: int, name: str) -> tuple[list[Row], str]:
     """A structure as the compiler has laid it out, the highest address above, as on a stack."""
-    size, fields = layout(str(built(number).kernel), name)
+    found = structure(built(number).kernel, name, "process.c")
     rows = [Row("head", ("offset", "field"))]
-    rows += [Row("field", (f"+ {offset}", field)) for offset, field in reversed(fields)]
-    return rows, (f"struct {name}, {size} bytes, from the debug information of lab {number}'s "
-                  "kernel. The highest address is above, as on the stack.")
-
-
-def layout(kernel: str, name: str) -> tuple[int, list[tuple[int, str]]]:
-    """A structure's size, and where its fields lie."""
-    with open(kernel, "rb") as elf:
-        for unit in ELFFile(elf).get_dwarf_info().iter_CUs():
-            for die in unit.get_top_DIE().iter_children():
-                if (die.tag == "DW_TAG_structure_type" and text_of(die) == name
-                        and "DW_AT_byte_size" in die.attributes):  # not only declared
-                    fields = [(each.attributes["DW_AT_data_member_location"].value, text_of(each))
-                              for each in die.iter_children() if each.tag == "DW_TAG_member"]
-                    return die.attributes["DW_AT_byte_size"].value, sorted(fields)
-    raise Refusal(f"a drawing is to show struct {name}, and the kernel has none")
-
-
-def text_of(die: Any) -> str:
-    name = die.attributes.get("DW_AT_name")
-    return name.value.decode() if name else ""
+    rows += [Row("field", (f"+ {field.offset}", each)) for each, field in sorted(
+        found.fields.items(), key=lambda pair: -pair[1].offset)]
+    return rows, (f"struct {name}, {found.size} bytes, from the debug information of lab "
+                  f"{number}'s kernel. The highest address is above, as on the stack.")
 
 
 # ---- SVG
