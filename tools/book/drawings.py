@@ -43,12 +43,12 @@ def figure(what: str) -> str:
         else:
             rows, words = address_space(int(lab))
     except (Failure, BuildFailed) as failure:
-        reason = str(failure).splitlines()[0]
+        reason = failure.seen if isinstance(failure, Failure) else "it does not build"
         return f"*(Here is a drawing as soon as the kernel comes so far. Now: {reason})*"
     title = ("The same, as the compiler has it." if kind == "struct"
              else "The address space, as a run has it.")
-    return "\n".join([f"**{title}**", "", "```{raw} html",
-                      f'<figure class="rung-wide">{table(rows)}',
+    return "\n".join(["```{raw} html", f'<figure class="rung-wide"><p><strong>{title}</strong></p>',
+                      table(rows),
                       f"<figcaption>{html.escape(words)}</figcaption></figure>", "```"])
 
 
