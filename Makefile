@@ -46,7 +46,7 @@ endif
 #:       [CMDLINE=text] [QEMU_ARGS=text]       what the kernel is told, and what QEMU is told
 #:   clean                                     remove build/, where everything generated lies
 #:   book                                      the chapters as a site: build/book/index.html
-.PHONY: help setup doctor run kernel iso grade debug gdb diff tags book clean
+.PHONY: help setup doctor run kernel iso grade debug gdb rewind diff tags book clean
 help:
 	@awk 'sub(/^#:    /, "        ") || sub(/^#:   /, "  make ") || sub(/^#: /, "")' \
 	    $(MAKEFILE_LIST)
@@ -77,6 +77,8 @@ clean:
 #:         [JOBS=n] [FROM=tree]                JOBS: checks at a time; FROM: another tree's labs
 #:   debug [LAB=n] [TEST=T1.3] [GDBPORT=1234]  QEMU waiting for gdb: from power-on, or at a check
 #:   gdb [LAB=n] [GDBPORT=1234]                gdb for it, in another terminal
+#:   rewind [LAB=n] [PROGRAM=...] [ARGS=...]   records a run to its end, and gdb goes back from there
+#:          [CMDLINE=text] [FROM=tree]         to the cause, and to who wrote a word last
 #:   iso [LAB=n]                               only build: build/labN-name/kernel.elf and rung.iso
 #:   diff [LAB=n]                              what lab n adds to the lab before it
 #:   tags                                      for editors, of all labs: build/tags and, for clangd,
@@ -118,6 +120,10 @@ endif
 
 gdb:
 	@sh tools/gdb $(DIRECTORY)
+
+rewind:
+	+@mkdir -p build && $(PYTHON) -m tools.rewind --lab $(LAB) \
+	    $(if $(PROGRAM),--program $(call programs,$(PROGRAM)))
 
 diff:
 	@$(PYTHON) -m tools.diff --lab $(LAB) $(if $(AGAINST),--against "$$AGAINST")

@@ -3,7 +3,7 @@ structure in memory, the registers as Multiboot2 wants them (specification, sect
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from random import Random
 
 from grade.machine.elf import BadElf, Elf
@@ -55,7 +55,20 @@ def load(kernel: Elf, gdb: Gdb, memory: PhysicalMemory, grub: bytes, *, cmdline:
 
     grub is the structure that GRUB made for the template: the memory map and the tags for which
     the grader has nothing of its own (ACPI) come from there."""
-    real = memory_map(grub)
+    entry, address = place(
+        kernel, memory, memory_map(grub), cmdline=cmdline, modules=modules, areas=areas, rng=rng,
+        more=[tag for kind, tag in tags(grub) if kind not in OUR_OWN])
+    for name, value in (("rax", MULTIBOOT2_LOADER_MAGIC), ("rbx", address), ("rip", entry)):
+        gdb.set_register(name, value)
+    return address
+
+
+def place(kernel: Elf, memory: PhysicalMemory, real: Sequence[MemoryArea], *, cmdline: str,
+          modules: Sequence[Module], areas: Sequence[MemoryArea] | None, rng: Random,
+          more: Iterable[bytes] = ()) -> tuple[int, int]:
+    """Put everything into memory: the physical addresses of the kernel's first instruction and of
+    the structure. real is the machine's memory map; areas, what the kernel is told instead; more
+    are further tags for it."""
     shown = real if areas is None else list(areas)
     space = Space(shown, memory, rng)
     try:
@@ -71,13 +84,10 @@ def load(kernel: Elf, gdb: Gdb, memory: PhysicalMemory, grub: bytes, *, cmdline:
         memory.write(start, module.data)
     structure = information(
         cmdline=cmdline, loader=LOADER, modules=placed, areas=shown,
-        image_base=min(segment.pa for segment in kernel.segments),
-        more=[tag for kind, tag in tags(grub) if kind not in OUR_OWN])
+        image_base=min(segment.pa for segment in kernel.segments), more=more)
     address = space.place(len(structure), 8)
     memory.write(address, structure)
-    for name, value in (("rax", MULTIBOOT2_LOADER_MAGIC), ("rbx", address), ("rip", entry)):
-        gdb.set_register(name, value)
-    return address
+    return entry, address
 
 
 def _load_segments(kernel: Elf, memory: PhysicalMemory, areas: Sequence[MemoryArea]) -> None:

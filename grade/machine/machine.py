@@ -126,10 +126,7 @@ class Machine:
 
     def _start(self) -> None:
         self.symbols = load_symbols(self.kernel)
-        if self._firmware == "template":
-            self._start_from_template()
-        else:
-            self._start_from_iso()
+        self._boot()
         self.session.log.trace_names = tuple(each.split("*")[0] for each in self._trace)
         self.session.log_events(",".join([LOGGED, *(f"trace:{each}" for each in self._trace)]))
         if self._msrs:
@@ -137,6 +134,13 @@ class Machine:
                 self.on(place, self._record_msr)
         if self._debug_at is not None:
             self.session.insert(self.address(self._debug_at))
+
+    def _boot(self) -> None:
+        """Have a machine with the kernel in its memory. (recording.py has others.)"""
+        if self._firmware == "template":
+            self._start_from_template()
+        else:
+            self._start_from_iso()
 
     def _start_from_template(self) -> None:
         made = template(memory=self._memory, cpu=self._cpu, cache=self._cache)

@@ -43,12 +43,14 @@ class Qemu:
 
     Serial output and input are its stdout and stdin; the interrupt log comes through a pipe, so
     that nothing grows on disk. The sockets for gdb and QMP are bound and listening before QEMU
-    exists: connecting never has to be tried twice. Its RAM is a file in memory that we hold too."""
+    exists: connecting never has to be tried twice. Its RAM is a file in memory that we hold too:
+    what is to lie in it before QEMU exists comes with `ram`."""
 
     def __init__(self, *, memory: int, cpu: str, arguments: Sequence[str] = (),
-                 passed: Sequence[int] = ()) -> None:
+                 passed: Sequence[int] = (), ram: Ram | None = None,
+                 exit_port: bool = True) -> None:
         self.owner = os.getpid()
-        self.ram = Ram(memory << 20)
+        self.ram = ram or Ram(memory << 20)
         self.directory = run_directory()
         self.gdb_path = self.directory / "gdb"
         self.qmp_path = self.directory / "qmp"
@@ -62,7 +64,7 @@ class Qemu:
             "-machine", f"pc,memory-backend=ram,max-ram-below-4g={SPLIT}",
             "-object", f"memory-backend-file,id=ram,share=on,size={memory}M,"
                        f"mem-path=/proc/self/fd/{self.ram.fd}",
-            "-device", f"isa-debug-exit,iobase={EXIT_PORT:#x},iosize=4",
+            *(["-device", f"isa-debug-exit,iobase={EXIT_PORT:#x},iosize=4"] if exit_port else []),
             "-chardev", f"socket,id=gdb,server=on,wait=off,fd={gdb.fileno()}",
             "-gdb", "chardev:gdb",
             "-chardev", f"socket,id=qmp,server=on,wait=off,fd={qmp.fileno()}",

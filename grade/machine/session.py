@@ -14,6 +14,7 @@ from grade.machine.console import FLOOD, Console
 from grade.machine.gdbremote import GDB_QUIT, Gdb, HungUp
 from grade.machine.intlog import InterruptLog
 from grade.machine.layout import RFLAGS_IF
+from grade.machine.phys import Ram
 from grade.machine.pump import BACKSTOP, Pump
 from grade.machine.qemu import Qemu
 from grade.machine.qmp import Qmp, QmpError, SystemRegisters
@@ -76,13 +77,15 @@ class Session:
     """QEMU with everything connected. Reading one line drains all of them."""
 
     def __init__(self, *, memory: int, cpu: str, arguments: Sequence[str] = (),
-                 passed: Sequence[int] = (), limits: Limits = Limits()) -> None:
+                 passed: Sequence[int] = (), ram: Ram | None = None,
+                 exit_port: bool = True, limits: Limits = Limits()) -> None:
         self.limits = limits
         self.console = Console(limits.flood)
         self.log = InterruptLog()
         self.pump = Pump()
         self.breakpoints: dict[int, int] = {}  # address: how often inserted
-        self.qemu = Qemu(memory=memory, cpu=cpu, arguments=arguments, passed=passed)
+        self.qemu = Qemu(memory=memory, cpu=cpu, arguments=arguments, passed=passed,
+                         ram=ram, exit_port=exit_port)
         self.pump.add(self.qemu.serial, self.console.feed)
         self.pump.add(self.qemu.log, self.log.feed)
         self.pump.add(self.qemu.errors, self.qemu.hear)

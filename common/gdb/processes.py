@@ -1,0 +1,128 @@
+"""Processes, as the kernel's own table has them: of one lab as of another, whatever its fields are."""
+
+import gdb
+
+from common.gdb.machine import (NUMBERS, Command, at, has, integer, kernel_root, name_of, register,
+                                variable)
+from grade import words
+from grade.machine import paging
+
+SHADOW_BIT = NUMBERS["SHADOW_BIT"]
+UNUSED = "PROCESS_UNUSED"
+
+
+class Process:
+    """One process: the fields that there are in this lab."""
+
+    def __init__(self, address, value):
+        self.address, self.value = address, value
+        self.fields = {field.name for field in value.type.fields()}
+        image = next((field for field in value.type.fields() if not field.name), None)
+        if image:  # from lab 5 on its program is a struct of its own, in a union
+            self.fields |= {"name", "root"}
+
+    def __getitem__(self, field):
+        return self.value[field] if field in self.fields else None
+
+    @property
+    def number(self):
+        return integer(self["pid"]) if "pid" in self.fields else 1
+
+    @property
+    def root(self):
+        return integer(self["root"]) & paging.ADDRESS
+
+    @property
+    def program(self):
+        """The name of its program."""
+        name = self["name"]
+        if name.type.strip_typedefs().code == gdb.TYPE_CODE_ARRAY:
+            return bytes(integer(name[i]) & 255 for i in range(name.type.range()[1] + 1)
+                         ).partition(b"\0")[0].decode(errors="replace")
+        text = at(integer(name), gdb.lookup_type("char").array(15))
+        return bytes(integer(text[i]) & 255 for i in range(16)).partition(b"\0")[0].decode(
+            errors="replace")
+
+    @property
+    def state(self):
+        if "state" not in self.fields:
+            return "running"
+        return str(self["state"]).removeprefix("PROCESS_").lower()
+
+    def __str__(self):
+        return f"pid {self.number} ({self.program})"
+
+
+def all_processes():
+    """Those that there are now: all of the table, or in labs 3 and 4 the one that runs."""
+    table = gdb.lookup_global_symbol("process_table")
+    if table:
+        first = int(table.value().address)
+        kind = table.type.target()
+        used = integer(variable("process_table_end"))
+        found = [Process(first + i * kind.sizeof, at(first + i * kind.sizeof, kind))
+                 for i in range(min(used, NUMBERS["KERNEL_STACKS"]))]
+        return [each for each in found if str(each["state"]) != UNUSED]
+    current = current_address()
+    return [Process(current, at(current, "struct process"))] if current else []
+
+
+def current_address():
+    """Where the struct of the process is whose address space is in use; 0 if there is none."""
+    current = variable("current_process")
+    return integer(current) if current is not None else 0
+
+
+def owner(cr3):
+    """Whose page tables these are: `kernel`, `pid 2`, `pid 2, shadow`, `boot`."""
+    root = cr3 & paging.ADDRESS
+    if not register("cr0") >> 31:
+        return "none"
+    if not has("kernel_root") or root != kernel_root():
+        for process in all_processes():
+            if process.root and root & ~SHADOW_BIT == process.root:
+                shadow = root != process.root and has("entry_stubs")
+                return f"pid {process.number}" + (", shadow" if shadow else "")
+        return "boot" if root < NUMBERS["KERNEL_PHYSICAL"] + NUMBERS["IMAGE_LIMIT"] else "?"
+    return "kernel" if variable("kernel_root") is not None and integer(
+        variable("kernel_root")) else "boot"
+
+
+class Processes(Command):
+    """rung-ps: the kernel's processes: number, state, parent, what it waits for, stack, program."""
+
+    name = "rung-ps"
+
+    def run(self):
+        if not gdb.lookup_global_symbol("current_process"):
+            raise gdb.GdbError("this lab has no processes; those from lab 3 on have")
+        found, current = all_processes(), current_address()
+        if not found:
+            print("There is no process now.")
+            return
+        print("   PID STATE    PARENT  RSP IN THE KERNEL  PROGRAM, AND WHAT IT WAITS FOR")
+        for process in found:
+            print(self.line(process, process.address == current))
+
+    def line(self, process, runs):
+        parent = process["parent"]
+        above = "-" if parent is None or not integer(parent) else str(
+            Process(integer(parent), at(integer(parent), "struct process")).number)
+        saved = process["switch_rsp"]
+        rsp = integer(process["kernel_stack"]["top"]) if saved is None or runs else integer(saved)
+        return (f"{'*' if runs else ' '}{process.number:5} {process.state:8} {above:>6}  "
+                f"{rsp:#018x} {process.program}{self.waits(process)}")
+
+    @staticmethod
+    def waits(process):
+        channel = process["channel"]
+        if process.state != "blocked" or channel is None or not integer(channel):
+            return ""
+        address = integer(channel)
+        for other in all_processes():
+            if other.address <= address < other.address + other.value.type.sizeof:
+                return f": pid {other.number}"
+        return f": {name_of(address) or words.region(address, NUMBERS, name_of)}"
+
+
+Processes()

@@ -1,0 +1,42 @@
+"""How gdb speaks: instructions as nasm writes them, and the end of a machine in words."""
+
+import itertools
+
+import gdb
+
+from common.gdb.machine import register, where
+
+SHUT_DOWN = "SIGQUIT"  # as which QEMU reports that the machine has stopped for ever
+RESET = """\
+The machine has stopped for ever, here: {}
+Either it was switched off, or it reset itself because of a triple fault: an exception that could
+not be delivered, nor the double fault after it. The registers are as they were before it.
+`make grade` explains the chain of exceptions; `make rewind` goes back from there."""
+BREAKPOINTS_BEFORE_THE_KERNEL = "set trust-readonly-sections"
+
+
+def on_stop(event):
+    """Say what gdb's own words leave open. And as soon as the kernel runs, memory is believed again,
+    and not the file: it may be damaged."""
+    if getattr(event, "stop_signal", "") == SHUT_DOWN:
+        print(RESET.format(where(register("rip"))))
+    if register("cr0") >> 31:
+        gdb.execute(f"{BREAKPOINTS_BEFORE_THE_KERNEL} off")
+
+
+class EndOfTheKernel:
+    """A backtrace ends where the kernel began: boot.asm gave that a return address of 0."""
+
+    name, priority, enabled = "rung", 100, True
+
+    @staticmethod
+    def filter(frames):
+        return itertools.takewhile(lambda each: each.inferior_frame().pc(), frames)
+
+
+gdb.frame_filters["rung"] = EndOfTheKernel()
+gdb.execute("set disassembly-flavor intel")
+# A breakpoint is set behind a function's first instructions, which gdb reads: before the kernel is
+# in memory they are in its file only.
+gdb.execute(f"{BREAKPOINTS_BEFORE_THE_KERNEL} on")
+gdb.events.stop.connect(on_stop)
