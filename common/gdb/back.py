@@ -25,6 +25,7 @@ Type, to go back:
   rung-last ADDRESS       to the instruction that wrote the word there last
 and to look: bt, rung-state, rung-walk ADDRESS, rung-step -5 (five instructions, backwards);
 forwards again: stepi, next, continue, as far as the recording goes; to leave: quit."""
+SHOWN = 8  # functions, on arrival
 
 replay = None  # the Replay that this gdb is attached to
 
@@ -92,8 +93,8 @@ class Rewind(Command):
         gdb.events.stop.connect(replay.on_stop)
         for command in FORWARD + BACKWARD:
             gdb.execute(f"define hook-{command}\nrung-guard {command}\nend")
-        gdb.execute("frame")
-        print(f"=> {instruction(register('rip'))}\n\n{BANNER}")
+        gdb.execute(f"backtrace {SHOWN}")
+        print(f"next: {instruction(register('rip'))}\n\n{BANNER}")
 
 
 class Last(Command):

@@ -20,6 +20,7 @@ KERNEL_BASE = NUMBERS["KERNEL_BASE"]
 FOUR_GIB = 4 << 30
 GDB_11 = int(re.search(r"\d+", gdb.VERSION)[0]) >= 11
 PATIENCE = 1 << 20  # seconds
+LABELS = {"stacks_start": "boot_stack"}  # of two names for one place, the one that says more
 STOPPED = ("T05", "S05", "T02", "S02")  # SIGTRAP; SIGINT, where QEMU stopped by itself
 
 
@@ -163,7 +164,7 @@ def at(address, type_name):
 def variable(name):
     """A variable of the kernel's, or None where the lab has none of that name."""
     symbol = gdb.lookup_global_symbol(name) or gdb.lookup_static_symbol(name)
-    if not symbol or not symbol.is_variable:
+    if not symbol:
         return None
     return at(int(symbol.value().address), symbol.type)
 
@@ -190,7 +191,7 @@ def name_of(address):
     found = re.match(r"(\S+)(?: \+ (\d+))?(?: in section|$)", said)
     if not found or said.startswith("No symbol"):
         return ""
-    return words.place(found[1], int(found[2] or 0))
+    return words.place(LABELS.get(found[1], found[1]), int(found[2] or 0))
 
 
 def where(address):
