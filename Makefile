@@ -46,7 +46,7 @@ endif
 #:       [CMDLINE=text] [QEMU_ARGS=text]       what the kernel is told, and what QEMU is told
 #:   clean                                     remove build/, where everything generated lies
 #:   book                                      the chapters as a site: build/book/index.html
-.PHONY: help setup doctor run kernel iso grade debug gdb rewind diff tags book clean
+.PHONY: help setup doctor run kernel iso grade debug gdb rewind map diff tags book clean
 help:
 	@awk 'sub(/^#:    /, "        ") || sub(/^#:   /, "  make ") || sub(/^#: /, "")' \
 	    $(MAKEFILE_LIST)
@@ -79,6 +79,8 @@ clean:
 #:   gdb [LAB=n] [GDBPORT=1234]                gdb for it, in another terminal
 #:   rewind [LAB=n] [PROGRAM=...] [ARGS=...]   records a run to its end, and gdb goes back from there
 #:          [CMDLINE=text] [FROM=tree]         to the cause, and to who wrote a word last
+#:   map [LAB=n] [AT=function] [PROGRAM=...]   the address spaces when the kernel comes there, their
+#:       [CMDLINE=text] [FROM=tree]            tables, and who owns each frame; also as JSON
 #:   iso [LAB=n]                               only build: build/labN-name/kernel.elf and rung.iso
 #:   diff [LAB=n]                              what lab n adds to the lab before it
 #:   tags                                      for editors, of all labs: build/tags and, for clangd,
@@ -120,6 +122,10 @@ endif
 
 gdb:
 	@sh tools/gdb $(DIRECTORY)
+
+map:
+	+@mkdir -p build && $(PYTHON) -m tools.map --lab $(LAB) \
+	    $(if $(PROGRAM),--program $(call programs,$(PROGRAM)))
 
 rewind:
 	+@mkdir -p build && $(PYTHON) -m tools.rewind --lab $(LAB) \

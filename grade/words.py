@@ -1,131 +1,144 @@
-"""One vocabulary and one notation, for the report, maps, films and gdb's commands.
+"""The words and the notation that every face uses: film, map, report, and gdb's commands.
 
-Only Python's own library is used here: gdb, whose Python has nothing else, reads this too. Numbers
-of layout.h come as a mapping from their names, and names of the kernel from a function that says
-which variable or function an address lies in (`name`, `name+0x12` or "")."""
+Rights are `rwx u`, an address is symbol + offset, a size is in KiB or MiB. Only Python's own
+library is used here, and nothing else of the grader: gdb can import this module, too."""
 
 from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Mapping
 
-Numbers = Mapping[str, int]
-NameOf = Callable[[int], str]
+Numbers = Mapping[str, int]  # of layout.h, by name
+NameOf = Callable[[int], str]  # the variable or function that an address lies in, or ""
 
-PRESENT, WRITABLE, USER, LARGE, NO_EXECUTE = 1 << 0, 1 << 1, 1 << 2, 1 << 7, 1 << 63
-COPY_ON_WRITE = 1 << 9
-RING = 3  # the bits of CS that are the ring
+MOST_ERRORS = 4096  # a system call's result above -4096 is an error
+ENTRY_FLAGS = {1 << 0: "P", 1 << 1: "W", 1 << 2: "U", 1 << 3: "PWT", 1 << 4: "PCD", 1 << 5: "A",
+               1 << 6: "D", 1 << 7: "PS", 1 << 8: "G", 1 << 9: "COW", 1 << 63: "NX"}
+RFLAGS = {1 << 0: "CF", 1 << 2: "PF", 1 << 4: "AF", 1 << 6: "ZF", 1 << 7: "SF", 1 << 8: "TF",
+          1 << 9: "IF", 1 << 10: "DF", 1 << 11: "OF", 3 << 12: "IOPL", 1 << 14: "NT", 1 << 16: "RF",
+          1 << 18: "AC", 1 << 21: "ID"}
 
-# Intel SDM vol. 3A, figure 4-11. Bit 7 is PS in a table's entry, and PAT in one of level 1.
-ENTRY_BITS = {0: "P", 1: "W", 2: "U", 3: "PWT", 4: "PCD", 5: "A", 6: "D", 8: "G", 63: "NX"}
-# Intel SDM vol. 1, 3.4.3
-FLAG_BITS = {0: "CF", 2: "PF", 4: "AF", 6: "ZF", 7: "SF", 8: "TF", 9: "IF", 10: "DF", 11: "OF",
-             14: "NT", 16: "RF", 17: "VM", 18: "AC", 21: "ID"}
-CR0_BITS = {0: "PE", 1: "MP", 2: "EM", 3: "TS", 4: "ET", 5: "NE", 16: "WP", 18: "AM", 29: "NW",
-            30: "CD", 31: "PG"}
-CR4_BITS = {4: "PSE", 5: "PAE", 6: "MCE", 7: "PGE", 9: "OSFXSR", 10: "OSXMMEXCPT", 11: "UMIP",
-            12: "LA57", 16: "FSGSBASE", 17: "PCIDE", 18: "OSXSAVE", 20: "SMEP", 21: "SMAP"}
-EFER_BITS = {0: "SCE", 8: "LME", 10: "LMA", 11: "NXE"}
-
-
-def names_of(bits: Mapping[int, str], value: int) -> str:
-    """The bits that are set, by their names, and the others by their numbers."""
-    odd = [f"bit {number}" for number in range(64)
-           if value >> number & 1 and number not in bits]
-    return " ".join([*(name for number, name in bits.items() if value >> number & 1), *odd])
-
-
-def entry_bits(entry: int, level: int) -> str:
-    """The flags of a page-table entry of a level."""
-    names = {**ENTRY_BITS, 7: "PAT" if level == 1 else "PS", COPY_ON_WRITE.bit_length() - 1: "COW"}
-    return names_of(names, entry & ~0x000F_FFFF_FFFF_F000)
-
-
-def flag_bits(rflags: int) -> str:
-    """RFLAGS in words; bit 1 is always set, and says nothing."""
-    level = rflags >> 12 & 3
-    return names_of(FLAG_BITS, rflags & ~(1 << 1 | 3 << 12)) + (f" IOPL={level}" if level else "")
+# Intel SDM vol. 3A, 2.5 and 2.2.1
+CR0 = {1 << 0: "PE", 1 << 1: "MP", 1 << 2: "EM", 1 << 3: "TS", 1 << 4: "ET", 1 << 5: "NE",
+       1 << 16: "WP", 1 << 18: "AM", 1 << 29: "NW", 1 << 30: "CD", 1 << 31: "PG"}
+CR4 = {1 << 4: "PSE", 1 << 5: "PAE", 1 << 6: "MCE", 1 << 7: "PGE", 1 << 9: "OSFXSR",
+       1 << 10: "OSXMMEXCPT", 1 << 11: "UMIP", 1 << 12: "LA57", 1 << 16: "FSGSBASE",
+       1 << 17: "PCIDE", 1 << 18: "OSXSAVE", 1 << 20: "SMEP", 1 << 21: "SMAP"}
+EFER = {1 << 0: "SCE", 1 << 8: "LME", 1 << 10: "LMA", 1 << 11: "NXE"}
 
 
 def rights(writable: bool, executable: bool, user: bool) -> str:
-    """What may be done with a page: `rwx u` by ring 3, `rwx s` by the kernel alone."""
-    return f"r{'w' if writable else '-'}{'x' if executable else '-'} {'u' if user else 's'}"
-
-
-def entry_rights(entry: int) -> str:
-    """What one entry permits. It takes all levels to have it."""
-    return rights(bool(entry & WRITABLE), not entry & NO_EXECUTE, bool(entry & USER))
-
-
-def place(name: str, offset: int) -> str:
-    """`name` or `name+0x12`."""
-    return f"{name}+{offset:#x}" if offset else name
+    """What a page allows: `rw- u` for a program's data, `r-x` for the kernel's code."""
+    return f"r{'w' if writable else '-'}{'x' if executable else '-'}{' u' if user else ''}"
 
 
 def size(count: int) -> str:
-    """A number of bytes, in the unit in which it is whole."""
-    for unit, shift in (("GiB", 30), ("MiB", 20), ("KiB", 10)):
-        if count >> shift and not count & (1 << shift) - 1:
-            return f"{count >> shift} {unit}"
+    """A number of bytes."""
+    for unit, name in ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
+        if count >= unit:
+            return f"{count / unit:.3g} {name}"
     return f"{count} bytes"
 
 
-def result(value: int) -> str:
-    """What a system call returned: a number, or -EFAULT and the like."""
-    value &= (1 << 64) - 1
-    number = (1 << 64) - value
-    return f"-{errno.errorcode[number]}" if number in errno.errorcode else str(value)
+def number(value: int) -> str:
+    """Small ones as people write them, errors by name (`-EFAULT`), others as addresses are."""
+    negative = value - (1 << 64)
+    if -MOST_ERRORS < negative < 0:
+        return f"-{errno.errorcode[-negative]}" if -negative in errno.errorcode else str(negative)
+    return str(value) if 0 <= value < 10 else f"{value:#x}"
+
+
+def flags(value: int, names: dict[int, str]) -> str:
+    """The names of the bits that are set, the lowest first."""
+    return " ".join(name for bits, name in names.items() if value & bits)
+
+
+def entry(value: int) -> str:
+    """An entry of a page table: where it leads, and its flags."""
+    return f"{value & 0x000F_FFFF_FFFF_F000:#x} {flags(value, ENTRY_FLAGS)}" if value & 1 else \
+        "not present"
+
+
+def changed_flags(before: int, after: int) -> str:
+    """What a change of an entry does to its flags: `W cleared, COW set`."""
+    words = []
+    for bit, name in ENTRY_FLAGS.items():
+        if (before ^ after) & bit:
+            words.append(f"{name} {'set' if after & bit else 'cleared'}")
+    return ", ".join(words)
+
+
+def interrupts(rflags: int) -> str:
+    return "on" if rflags & 1 << 9 else "off"
+
+
+def count(number_: int, thing: str) -> str:
+    """`1 step`, `2 steps`."""
+    return f"{number_} {thing}{'' if number_ == 1 else 's'}"
+
+
+def entry_rights(value: int) -> str:
+    """What one entry allows. A page has what all levels together allow."""
+    return rights(bool(value & 2), not value >> 63, bool(value & 4))
+
+
+def entry_flags(value: int, level: int) -> str:
+    """The flags of an entry. Bit 7 of one of level 1 is PAT (Intel SDM vol. 3A, figure 4-11)."""
+    return flags(value, {**ENTRY_FLAGS, 1 << 7: "PAT"} if level == 1 else ENTRY_FLAGS)
 
 
 def selector(value: int, numbers: Numbers) -> str:
-    """A segment selector in words."""
+    """A segment selector."""
     names = {numbers["SELECTOR_KERNEL_CODE"]: "kernel code",
              numbers["SELECTOR_KERNEL_DATA"]: "kernel data", numbers["SELECTOR_TSS"]: "TSS",
              numbers["USER_SS"]: "user data", numbers["USER_CS"]: "user code", 0: "null"}
     return f"{value:#x} ({names.get(value, 'none of ours')})"
 
 
-# ---- What lies at an address.
-
 def region(address: int, numbers: Numbers, name_of: NameOf) -> str:
-    """What an address is, by where it lies."""
+    """What lies at an address, as far as the layout says."""
     if address < numbers["USER_END"]:
         inside = numbers["USER_STACK_LIMIT"] <= address < numbers["USER_STACK_TOP"]
         return "program's stack" if inside else "program"
     if 0 <= address - numbers["WINDOW_BASE"] < numbers["WINDOW_SIZE"]:
         return "window"
     slot = numbers["STACK_SIZE"] + numbers["STACK_GUARD_SIZE"]
-    number, inside = divmod(address - numbers["KERNEL_STACKS_BASE"], slot)
-    if 0 <= number < numbers["KERNEL_STACKS"]:
-        guard = " (guard)" if inside < numbers["STACK_GUARD_SIZE"] else ""
-        return f"kernel stack {number}{guard}"
+    which, inside = divmod(address - numbers["KERNEL_STACKS_BASE"], slot)
+    if 0 <= which < numbers["KERNEL_STACKS"]:
+        guard = "guard of " if inside < numbers["STACK_GUARD_SIZE"] else ""
+        return f"{guard}kernel stack {which}"
     if address >= numbers["TRAMPOLINE_VADDR"]:
         return _entry_area(address, numbers)
     if 0 <= address - numbers["KERNEL_BASE"] < numbers["IMAGE_LIMIT"]:
-        name = name_of(address).partition("+")[0]
-        return name.replace("_", " ") if name.endswith("_stack") else "image"
+        return _image(address, name_of)
     return "nothing of ours"
 
 
 def _entry_area(address: int, numbers: Numbers) -> str:
     """The pages of lab 6's entry area."""
     page = address & -numbers["PAGE_SIZE"]
-    if page < numbers["TRAMPOLINE_VADDR"] + numbers["ENTRY_CODE_PAGES"] * numbers["PAGE_SIZE"]:
+    code = numbers["ENTRY_CODE_PAGES"] * numbers["PAGE_SIZE"]
+    if page < numbers["TRAMPOLINE_VADDR"] + code:
         return "entry code"
-    tables = {numbers["ENTRY_IDT"]: "entry IDT", numbers["ENTRY_GDT"]: "entry GDT and TSS",
-              numbers["ENTRY_PERCPU"]: "percpu"}
-    stacks = {numbers[f"ENTRY_{name}_TOP"] - numbers["PAGE_SIZE"]:
-              f"{name.lower().replace('_', ' ')} stack"
-              for name in ("STACK", "NMI", "DEBUG", "DOUBLE_FAULT", "MACHINE_CHECK")}
-    stacks = {page: "entry stack" if name == "stack stack" else name
-              for page, name in stacks.items()}
-    return {**tables, **stacks}.get(page, "entry area (guard)")
+    names = {"ENTRY_IDT": "IDT", "ENTRY_GDT": "GDT and TSS", "ENTRY_PERCPU": "struct percpu"}
+    stacks = {"ENTRY_STACK_TOP": "entry stack", "ENTRY_NMI_TOP": "NMI's stack",
+              "ENTRY_DEBUG_TOP": "#DB's stack", "ENTRY_DOUBLE_FAULT_TOP": "#DF's stack",
+              "ENTRY_MACHINE_CHECK_TOP": "#MC's stack"}
+    places = {**{numbers[name]: what for name, what in names.items()},
+              **{numbers[top] - numbers["PAGE_SIZE"]: what for top, what in stacks.items()}}
+    return places.get(page, "guard in the entry area")
+
+
+def _image(address: int, name_of: NameOf) -> str:
+    """The kernel's image, or one of the stacks in it."""
+    name = name_of(address).partition("+")[0]
+    stacks = {"boot_stack": "boot stack", "nmi_stack": "NMI's stack", "debug_stack": "#DB's stack",
+              "double_fault_stack": "#DF's stack", "machine_check_stack": "#MC's stack"}
+    return stacks.get(name, "kernel image")
 
 
 def stack(rsp: int, numbers: Numbers, name_of: NameOf) -> str:
-    """Whose stack RSP is on. A stack that is empty begins one past its last byte: there is pushed
-    to what lies below."""
+    """Whose stack RSP is on, in a word: `kernel 0`, `entry`, `program`. An empty stack's RSP is its
+    end: what is asked is what lies just below."""
     below = region(rsp - 1 & (1 << 64) - 1, numbers, name_of)
-    if below.startswith("program"):
-        return "program"
-    return below[:-len(" stack")] if below.endswith(" stack") else below.replace(" stack", "")
+    return "program" if below == "program" else below.replace("'s stack", "").replace(" stack", "")

@@ -1,16 +1,17 @@
-"""The kernel of a lab as a tool needs it: built, from this tree or from FROM=, and the programs that
-come along with it."""
+"""The kernel of a lab as a tool needs it: built, from this tree or from FROM=, and the programs
+that come along with it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from grade.build import build
 from grade.catalog import lab_name
-from grade.errors import CannotGrade
+from grade.errors import BuildFailed, CannotGrade, printable
 from grade.lab import Lab
 from grade.machine import Module
+from grade.outcome import Failure
 from grade.options import Options
 from tools.command import Refusal
 
@@ -44,3 +45,16 @@ def modules(number: int, files: Sequence[str], words: str) -> list[Module]:
                           f"{LONGEST_NAME} characters, and this has {len(name)}")
         found.append(Module(file.read_bytes(), name))
     return found
+
+
+def in_words(main: Callable[[], int]) -> Callable[[], int]:
+    """What is wrong with a kernel is no bug of a tool's: it is said in words."""
+    def said() -> int:
+        try:
+            return main()
+        except BuildFailed as failed:
+            errors = "\n".join(map(printable, failed.errors))
+            raise Refusal(f"the lab does not build:\n{errors}") from None
+        except Failure as failure:
+            raise Refusal(printable("\n".join([str(failure), *failure.details]))) from None
+    return said

@@ -23,17 +23,15 @@ from pathlib import Path
 
 from grade import toolchain
 from grade.debug import gdb_command
-from grade.errors import BadSubmission, BuildFailed, CannotGrade, MissingTool, printable
+from grade.errors import MissingTool, printable
 from grade.lab import Lab
-from grade.machine import Module
 from grade.machine.recording import Recorder, before_the_end, hand_over
-from grade.options import Options
 from grade.outcome import Failure, Outcome
 from tools import command
-from tools.command import Refusal, say
+from tools.command import say
 from tools.console import END_OF_INPUT, Annotator, addr2line, terminal_restored, write_all
-from tools.kernel import built_lab, modules
-from tools.tree import ROOT
+from tools.kernel import built_lab, in_words, modules
+from grade.tree import ROOT
 
 AT_AN_INSTRUCTION = (Outcome.TRIPLE_FAULT,)
 WIDTH = 78
@@ -144,17 +142,5 @@ def converse(words: list[str]) -> None:
         signal.signal(signal.SIGINT, before)
 
 
-def guarded() -> int:
-    """What the grader's machinery refuses is refused in words here, too."""
-    try:
-        return main()
-    except BuildFailed as failed:
-        raise Refusal("the lab does not build:\n" + "\n".join(map(printable, failed.errors)))
-    except (CannotGrade, BadSubmission) as refusal:
-        raise Refusal(printable(str(refusal))) from None
-    except Failure as failure:
-        raise Refusal(printable("\n".join([str(failure), *failure.details]))) from None
-
-
 if __name__ == "__main__":
-    command.run("make rewind", guarded)
+    command.run("make rewind", in_words(main))

@@ -1,4 +1,4 @@
-"""Back in time: in a replay (make rewind) gdb goes backwards, and a word's last writer can be asked.
+"""Back in time: in a replay (make rewind) gdb goes backwards, and rung-last finds who wrote a word.
 
 The end of a recording is one instruction too far for QEMU: beyond it nothing goes backwards any
 more. So each way forward ends before it."""
@@ -109,18 +109,18 @@ class Last(Command):
         now, names = word(target), names_of_word(target)
         if not last_write(names):
             forwards_to(here)
-            print(f"Nobody has written the word at {target:#x}, {now}, so far: it is as it was when "
-                  "\nthe recording began. You are where you were.")
+            print(f"Nobody has written the word at {target:#x} so far: it is {now}, as it was\n"
+                  "when the recording began. You are where you were.")
             return
         rip = register("rip")
-        print(f"The word at {target:#x} was {now}. Before, it was {word(target)}.\nThis instruction "
-              f"writes it, and is next:\n  {where(rip)}: {instruction(rip)}")
+        print(f"The word at {target:#x} was {now}. Before, it was {word(target)}.\nThis "
+              f"instruction writes it, and is next:\n  {where(rip)}: {instruction(rip)}")
         gdb.execute("frame")
 
 
 def last_write(names):
     """Go back to the last instruction that writes to one of these addresses; False if there is
-    none. QEMUs stop before it or after it: so one instruction is done again, and it is seen which."""
+    none. QEMUs stop before it or after it: so one instruction is done again, to see which."""
     with watched(names):
         move("bc")
     if position() == 0:

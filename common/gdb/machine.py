@@ -9,13 +9,12 @@ import re
 
 import gdb
 
-from grade.machine import paging
-from grade.machine.layout import shared_numbers
+from grade.machine import layout, paging
 from grade.outcome import Failure
-from grade import words
 
 WORD = (1 << 64) - 1
-NUMBERS = shared_numbers()
+RING = 3  # the bits of a selector that are a ring
+NUMBERS = layout.numbers()
 KERNEL_BASE = NUMBERS["KERNEL_BASE"]
 FOUR_GIB = 4 << 30
 GDB_11 = int(re.search(r"\d+", gdb.VERSION)[0]) >= 11
@@ -68,8 +67,8 @@ def packet(text):
 
 
 def move(how):
-    """Let the machine move without gdb's words on each stop: `s`, a step; `bs`, one back; `bc`, back
-    to a watchpoint; `c`, on. gdb then forgets what it knew of the registers."""
+    """Let the machine move without gdb's words on each stop: `s`, a step; `bs`, one back; `bc`,
+    back to a watchpoint; `c`, on. gdb then forgets what it knew of the registers."""
     patience = gdb.parameter("remotetimeout")
     gdb.execute(f"set remotetimeout {PATIENCE}")
     try:
@@ -130,8 +129,8 @@ def kernel_root():
 
 
 def translate(address):
-    """Where an address leads: by the tables in use, or else by the kernel's, which in ring 3 may show
-    more, and early in its life are not finished. None if it is mapped in neither."""
+    """Where an address leads: by the tables in use, or else by the kernel's, which in ring 3 may
+    show more, and early in its life are not finished. None if it is mapped in neither."""
     memory = Memory()
     for root in (register("cr3"), kernel_root()):
         with contextlib.suppress(Failure):
@@ -191,7 +190,8 @@ def name_of(address):
     found = re.match(r"(\S+)(?: \+ (\d+))?(?: in section|$)", said)
     if not found or said.startswith("No symbol"):
         return ""
-    return words.place(LABELS.get(found[1], found[1]), int(found[2] or 0))
+    name, offset = LABELS.get(found[1], found[1]), int(found[2] or 0)
+    return name + (f"+{offset:#x}" if offset else "")
 
 
 def where(address):

@@ -1,4 +1,4 @@
-"""Processes, as the kernel's own table has them: of one lab as of another, whatever its fields are."""
+"""Processes, as the kernel's own table has them, whatever fields they have in the lab."""
 
 import gdb
 
@@ -16,36 +16,30 @@ class Process:
 
     def __init__(self, address, value):
         self.address, self.value = address, value
-        self.fields = {field.name for field in value.type.fields()}
-        image = next((field for field in value.type.fields() if not field.name), None)
-        if image:  # from lab 5 on its program is a struct of its own, in a union
-            self.fields |= {"name", "root"}
 
     def __getitem__(self, field):
-        return self.value[field] if field in self.fields else None
+        """A field of struct process; None where this lab's has none of that name."""
+        names = [each.name for each in self.value.type.fields()]
+        return self.value[field] if field in names else None
 
     @property
     def number(self):
-        return integer(self["pid"]) if "pid" in self.fields else 1
+        return 1 if self["pid"] is None else integer(self["pid"])
 
     @property
     def root(self):
-        return integer(self["root"]) & paging.ADDRESS
+        return integer(self["image"]["root"]) & paging.ADDRESS
 
     @property
     def program(self):
         """The name of its program."""
-        name = self["name"]
-        if name.type.strip_typedefs().code == gdb.TYPE_CODE_ARRAY:
-            return bytes(integer(name[i]) & 255 for i in range(name.type.range()[1] + 1)
-                         ).partition(b"\0")[0].decode(errors="replace")
-        text = at(integer(name), gdb.lookup_type("char").array(15))
-        return bytes(integer(text[i]) & 255 for i in range(16)).partition(b"\0")[0].decode(
-            errors="replace")
+        name = self["image"]["name"]
+        letters = bytes(int(name[i]) & 255 for i in range(name.type.range()[1] + 1))
+        return letters.partition(b"\0")[0].decode(errors="replace")
 
     @property
     def state(self):
-        if "state" not in self.fields:
+        if self["state"] is None:
             return "running"
         return str(self["state"]).removeprefix("PROCESS_").lower()
 

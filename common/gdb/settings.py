@@ -16,8 +16,8 @@ BREAKPOINTS_BEFORE_THE_KERNEL = "set trust-readonly-sections"
 
 
 def on_stop(event):
-    """Say what gdb's own words leave open. And as soon as the kernel runs, memory is believed again,
-    and not the file: it may be damaged."""
+    """Say what gdb's own words leave open. And as soon as the kernel runs, memory is believed, and
+    not the file any more: memory may be damaged."""
     if getattr(event, "stop_signal", "") == SHUT_DOWN:
         print(RESET.format(where(register("rip"))))
     if register("cr0") >> 31:

@@ -3,8 +3,8 @@
 import gdb
 
 from common.gdb import back
-from common.gdb.machine import (NUMBERS, WORD, Command, has, instruction, integer, kernel_bytes,
-                                monitor, move, name_of, register, where)
+from common.gdb.machine import (NUMBERS, RING, WORD, Command, has, instruction, integer,
+                                kernel_bytes, monitor, move, name_of, register, where)
 from common.gdb.processes import owner
 from grade import words
 
@@ -17,13 +17,11 @@ WIDTH = 80
 
 def ring():
     """The ring; in real mode CS is no selector, and it is 0."""
-    return register("cs") & words.RING if register("cr0") & 1 else 0
+    return register("cs") & RING if register("cr0") & 1 else 0
 
 
 def percpu():
     """Where GS_BASE leads in the kernel: struct percpu. 0 in labs that have none."""
-    if has("entry_stubs"):
-        return NUMBERS["ENTRY_PERCPU"]
     symbol = gdb.lookup_global_symbol("percpu")
     return int(symbol.value().address) & WORD if symbol else 0
 
@@ -81,7 +79,7 @@ class State(Command):
     def run(self):
         rip, rflags, cr3 = register("rip"), register("eflags"), register("cr3")
         print(f"ring    {ring()}, at {where(rip)}: {instruction(rip)}")
-        print(f"RFLAGS  {rflags:#x}: {words.flag_bits(rflags)}; interrupts are "
+        print(f"RFLAGS  {rflags:#x}: {words.flags(rflags, words.RFLAGS)}; interrupts are "
               f"{'on' if rflags & IF else 'off'}")
         print(f"CS, SS  {words.selector(register('cs'), NUMBERS)}, "
               f"{words.selector(register('ss'), NUMBERS)}")
@@ -89,10 +87,10 @@ class State(Command):
         print(f"tables  CR3 {cr3:#x}: {owner(cr3)}")
         self.bases()
         self.task()
-        for name, bits in (("CR0", words.CR0_BITS), ("CR4", words.CR4_BITS),
-                           ("EFER", words.EFER_BITS)):
+        for name, bits in (("CR0", words.CR0), ("CR4", words.CR4),
+                           ("EFER", words.EFER)):
             value = register(name.lower())
-            print(f"{name:7} {value:#x}: {words.names_of(bits, value)}")
+            print(f"{name:7} {value:#x}: {words.flags(value, bits)}")
         print(f"CR2     {register('cr2'):#x}: the address of the last page fault")
         self.system_calls()
 
@@ -102,8 +100,8 @@ class State(Command):
             print(f"GS      base {register('gs_base'):#x}: the {gs()}'s; the other "
                   f"(KERNEL_GS_BASE): {other:#x}")
             for field, value in self.percpu_fields():
-                print(f"percpu  {field} {value:#x}: {words.region(value - 1 & WORD, NUMBERS, name_of)}"
-                      if field.endswith("rsp") else f"percpu  {field} {value:#x}")
+                on = f": {words.stack(value, NUMBERS, name_of)}" if field.endswith("rsp") else ""
+                print(f"percpu  {field} {value:#x}{on}")
         else:
             print(f"GS, FS  base {register('gs_base'):#x}, {register('fs_base'):#x}")
 
@@ -141,7 +139,7 @@ class State(Command):
         print(f"STAR    SYSCALL: CS {call & ~3:#x}, SS {call + 8:#x}; SYSRET: CS "
               f"{back_to + 16 | 3:#x}, SS {back_to + 8 | 3:#x}")
         print(f"LSTAR   {where(values['LSTAR'])}")
-        print(f"SFMASK  clears {words.flag_bits(values['SFMASK']) or 'nothing'}")
+        print(f"SFMASK  clears {words.flags(values['SFMASK'], words.RFLAGS) or 'nothing'}")
 
 
 def read_msrs():

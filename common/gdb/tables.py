@@ -6,7 +6,7 @@ from common.gdb.machine import (NUMBERS, Command, Memory, has, integer, kernel_b
                                 number, register, variable)
 from common.gdb.processes import all_processes, owner
 from grade import words
-from grade.machine import paging
+from grade.machine import layout, paging
 
 SHADOW_BIT = NUMBERS["SHADOW_BIT"]
 
@@ -21,8 +21,8 @@ class Walk(Command):
         print(f"{address:#x}: {words.region(address, NUMBERS, name_of)}")
         for entry in paging.path(memory, root, address):
             print(f"L{entry.level}[{entry.slot:3}] at {entry.table:#x}: {entry.value:#018x} "
-                  f"{words.entry_rights(entry.value)}  "
-                  f"{words.entry_bits(entry.value, entry.level)}")
+                  f"{words.entry_rights(entry.value):6}"
+                  f"{words.entry_flags(entry.value, entry.level)}")
         found = paging.walk(memory, root, address)
         if not found:
             print("not mapped")
@@ -32,8 +32,8 @@ class Walk(Command):
 
 
 class Shadow(Command):
-    """rung-shadow [ROOT]: a process's level-4 table and its shadow (lab 6), side by side; by default
-    those of CR3."""
+    """rung-shadow [ROOT]: a process's level-4 table and its shadow (lab 6), side by side; by
+    default those of CR3."""
 
     name = "rung-shadow"
 
@@ -46,18 +46,19 @@ class Shadow(Command):
         here = {0: "kernel's", SHADOW_BIT: "shadow"}[register("cr3") & SHADOW_BIT]
         print(f"kernel's {root:#x}, shadow {root | SHADOW_BIT:#x}; in CR3: {here} "
               f"({owner(register('cr3'))})")
-        print(f"{'':32}{'kernel':24}shadow")
+        print(f"{'':34}{'kernel':18} shadow")
         for slot in range(512):
             if own[slot] or shadow[slot]:
                 print(self.line(slot, own[slot], shadow[slot]))
 
     def line(self, slot, own, shadow):
         address = paging.canonical(slot << 39)
-        what = "entries and image" if slot == 511 else words.region(
-            address + 0x1000 * (slot == 0), NUMBERS, lambda address: "").rstrip(" 0(guard)")
+        what = words.region(address, NUMBERS, lambda address: "").replace("guard of ", "")
+        if slot == 511:
+            what = "kernel image, entry area"
         same = own & ~paging.ACCESSED == shadow & ~paging.ACCESSED
         remark = "same" if same else ""
-        return (f"L4[{slot:3}] {what:22} {self.entry(own):23} {self.entry(shadow):23} "
+        return (f"L4[{slot:3}] {what:24} {self.entry(own):18} {self.entry(shadow):18}"
                 f"{remark}").rstrip()
 
     @staticmethod
@@ -83,7 +84,7 @@ class Cow(Command):
             found = self.leaf(memory, process.root, address)
             if found and found.pa & -4096 == frame:
                 entry = found.leaf.value
-                cow = ", COW: copied at a write" if entry & words.COPY_ON_WRITE else ""
+                cow = ", COW: copied at a write" if entry & layout.PTE_COW else ""
                 print(f"  {process}: "
                       f"{words.rights(found.writable, found.executable, found.user)}{cow}")
         others = variable("others")

@@ -4,8 +4,8 @@ import struct
 
 import gdb
 
-from common.gdb.machine import (NUMBERS, Command, Memory, at, instruction, monitor, name_of, number,
-                                register, where)
+from common.gdb.machine import (NUMBERS, RING, Command, Memory, at, instruction, monitor, name_of,
+                                number, register, where)
 from grade import words
 from grade.machine import paging
 
@@ -56,7 +56,7 @@ class Trap(Command):
         if name in ("cs", "ss"):
             return words.selector(value, NUMBERS)
         if name == "rflags":
-            return words.flag_bits(value)
+            return words.flags(value, words.RFLAGS)
         return f"stack: {words.stack(value, NUMBERS, name_of)}" if name == "rsp" else ""
 
 
@@ -86,12 +86,12 @@ class Iretq(Command):
     def run(self, address="$rsp"):
         rip, cs, rflags, rsp, ss = struct.unpack("<5Q", read(number(address), 40))
         print(f"RIP     {rip:#018x}  {where(rip)}")
-        print(f"CS      {cs:#018x}  {words.selector(cs, NUMBERS)}, to ring {cs & words.RING}")
-        print(f"RFLAGS  {rflags:#018x}  {words.flag_bits(rflags)}")
+        print(f"CS      {cs:#018x}  {words.selector(cs, NUMBERS)}, to ring {cs & RING}")
+        print(f"RFLAGS  {rflags:#018x}  {words.flags(rflags, words.RFLAGS)}")
         print(f"RSP     {rsp:#018x}  stack: {words.stack(rsp, NUMBERS, name_of)}")
         print(f"SS      {ss:#018x}  {words.selector(ss, NUMBERS)}")
         wrong = [*code_faults(cs), *stack_faults(cs, ss)]
-        if cs & words.RING < register("cs") & words.RING:
+        if cs & RING < register("cs") & RING:
             wrong.insert(0, f"#GP: CS asks for ring {cs & 3}, and the processor is in ring "
                             f"{register('cs') & 3}: IRETQ only goes outwards")
         if paging.canonical(rip & (1 << 48) - 1) != rip:
@@ -122,7 +122,7 @@ def code_faults(cs):
     kind, ordinary, dpl, present, long, wide = found
     if not ordinary or not kind & CODE:
         return [f"#GP: CS {cs:#x} is no code segment"]
-    if not kind & CONFORMING and dpl != cs & words.RING:
+    if not kind & CONFORMING and dpl != cs & RING:
         return [f"#GP: CS {cs:#x} asks for ring {cs & 3}, and its descriptor has DPL {dpl}"]
     if not present:
         return [f"#NP: the descriptor of CS {cs:#x} is not present"]
@@ -134,10 +134,10 @@ def code_faults(cs):
 
 def stack_faults(cs, ss):
     """What is wrong with SS. In 64-bit mode ring 0 may have a null one."""
-    ring = cs & words.RING
+    ring = cs & RING
     if not ss & SELECTOR_BITS:
         return [] if ring != 3 else ["#GP: SS is the null selector, which ring 3 may not have"]
-    if ss & words.RING != ring:
+    if ss & RING != ring:
         return [f"#GP: SS {ss:#x} asks for ring {ss & 3}, and CS for ring {ring}"]
     found = descriptor(ss)
     if not found:
@@ -154,7 +154,7 @@ def afterwards(rip, cs, rflags):
     """What meets the first instruction there."""
     memory = Memory()
     found = paging.walk(memory, register("cr3"), rip)
-    ring = cs & words.RING
+    ring = cs & RING
     if not found:
         yield f"Then #PF: {paging.explain(memory, register('cr3'), rip)}"
     elif not found.executable or ring == 3 and not found.user:

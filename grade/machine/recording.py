@@ -1,8 +1,9 @@
 """A run that QEMU records, and replays as often as one likes: also up to an instruction that lies
 behind. (QEMU's documentation: System Emulation, Record/replay.)
 
-Each step back is a replay from a saved state on, and a BIOS and GRUB would be 77 million instructions
-of it: so this machine begins with rom.asm. What QEMUs from 7.2 on have in common, as measured:
+Each step back is a replay from a saved state on, and a BIOS and GRUB would be 77 million
+instructions of it: so this machine begins with rom.asm. As measured,
+from QEMU 7.2 on:
 - With the local APIC's vapic a replay hangs, mostly at the second command backwards.
 - At the end of a recording nothing goes backwards any more: 7.2 aborts, or waits for ever. So the
   machine is replayed twice: to the end, to learn where that is, and then to one instruction before.
@@ -27,8 +28,7 @@ from grade.machine.machine import HandOver, Machine
 from grade.machine.multiboot2 import RESERVED, MemoryArea, Module
 from grade.machine.phys import PhysicalMemory, Ram
 from grade.machine.firmware import escaped
-from grade.machine.layout import shared_numbers
-from grade.machine.pump import BACKSTOP
+from grade.machine import layout
 from grade.machine.qmp import QmpError
 from grade.machine.session import Ending, Limits, Session, Stop
 from grade.outcome import Failure
@@ -93,7 +93,7 @@ class Recorder(Machine):
 
 
 def _well(stop: Stop) -> bool:
-    return stop.ending == Ending.EXIT and stop.value == shared_numbers()["EXIT_OK"]
+    return stop.ending == Ending.EXIT and stop.value == layout.EXIT_OK
 
 
 class Replay(Machine):

@@ -119,7 +119,7 @@ def test_a_trap_frame() -> None:
             "tbreak kernel_ready", "continue", "rung-trap")
     finally:
         stop.end()
-    fields = dict(line.split() for line in frame.splitlines())
+    fields = dict(line.split()[:2] for line in frame.splitlines())
     assert len(fields) == 22 and same == handlers == frame
     assert [int(fields[name], 16) for name in ("vector", "cs", "ss")] == [3, 8, 16]
     assert none.endswith("no function here has a frame: rung-trap ADDRESS")

@@ -1,4 +1,4 @@
-"""Back in time: from the end of a recording to the cause, with a bug of the zoo in labs 2, 4 and 6."""
+"""Back in time: from a recording's end to the cause, with a bug of the zoo in labs 2, 4 and 6."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from grade.build import build
-from grade.catalog import lab_directory
+from grade.tree import lab_directory
 from grade.debug import gdb_command
 from grade.lab import Lab
 from grade.machine import HandOver, paging
@@ -66,7 +66,7 @@ def gdb(words: list[str], *commands: str) -> list[str]:
 
 
 def test_lab_2_from_a_triple_fault_to_the_entry_that_caused_it(tmp_path: Path) -> None:
-    """At the end: the instruction at fault, as the log has it. And the entry of the page tables that
+    """At the end: the instruction at fault, as the log has it. And the entry of the tables that
     forbids the stack: who wrote it? Forwards it goes to the end, and not beyond."""
     with recorded("lab2-table-rights-of-first-page", tmp_path) as (recorder, failure, stop, words):
         assert failure.outcome == Outcome.TRIPLE_FAULT
