@@ -84,6 +84,7 @@ def converse(stop: HandOver, check: Check, lab: Lab, console: Console) -> int:
         f"The machine stands at {stop.machine.where(stop.machine.address(stop.place))}, the "
         f"function that {check.id} is about, where the check brought it.\n"
         "bt: who called it; next: a line; finish: to its end; p name: a value; quit: leave.\n"
+        f"To go backwards, from the end of a run: make rewind LAB={check.lab}.\n"
         f"What the kernel prints from now on: {stop.serial_log}"))
     # Ctrl-C is for gdb, which stops the running kernel. A handler of ours is not inherited by it.
     before = signal.signal(signal.SIGINT, lambda number, frame: None)

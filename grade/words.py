@@ -103,9 +103,9 @@ def region(address: int, numbers: Numbers, name_of: NameOf) -> str:
     if 0 <= address - numbers["WINDOW_BASE"] < numbers["WINDOW_SIZE"]:
         return "window"
     slot = numbers["STACK_SIZE"] + numbers["STACK_GUARD_SIZE"]
-    which, inside = divmod(address - numbers["KERNEL_STACKS_BASE"], slot)
+    which, offset = divmod(address - numbers["KERNEL_STACKS_BASE"], slot)
     if 0 <= which < numbers["KERNEL_STACKS"]:
-        guard = "guard of " if inside < numbers["STACK_GUARD_SIZE"] else ""
+        guard = "guard of " if offset < numbers["STACK_GUARD_SIZE"] else ""
         return f"{guard}kernel stack {which}"
     if address >= numbers["TRAMPOLINE_VADDR"]:
         return _entry_area(address, numbers)

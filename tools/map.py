@@ -15,7 +15,8 @@ from collections.abc import Iterator
 
 from grade import words
 from grade.errors import printable
-from grade.machine.maps import Map, Space
+from grade.machine.layout import USER_END
+from grade.machine.maps import Map, Region, Space
 from grade.machine.session import Limits
 from grade.machine.symbols import Symbols
 from grade.tree import ROOT
@@ -65,7 +66,7 @@ def text(drawn: Map) -> Iterator[str]:
         yield "Paging is off: there is no address space yet."
     for space in drawn.spaces:
         yield ""
-        yield from space_text(space)
+        yield from space_text(space, drawn.spaces[0] if space != drawn.spaces[0] else None)
     yield ""
     yield "Physical memory, frames of 4 KiB by owner:"
     total = Counter[str]()
@@ -78,17 +79,28 @@ def text(drawn: Map) -> Iterator[str]:
                f"{each.owner}")
 
 
-def space_text(space: Space) -> Iterator[str]:
+def kernel_half(space: Space) -> list[Region]:
+    return [each for each in space.regions if each.end > USER_END]
+
+
+def space_text(space: Space, kernel: Space | None) -> Iterator[str]:
+    """An address space. What it has of the kernel's own, that it need not say again."""
     pair = f", shadow at {space.shadow:#x}" if space.shadow else ""
     yield f"{space.name}: table at {space.root:#x}{pair}"
     columns = "kernel  shadow" if space.shadow else "rights"
     yield f"  {'from':16} {'to':17} {'size':>9}  {columns}  what"
-    for each in space.regions:
+    shown, rest = space.regions, ""
+    if kernel and not space.shadow and kernel_half(space) == kernel_half(kernel):
+        shown = [each for each in shown if each.end <= USER_END]
+        rest = "  the kernel's half, as above"
+    for each in shown:
         shadow = f"{each.shadow:6}  " if space.shadow else ""
         end = each.end & (1 << 64) - 1
         yield (f"  {each.start:016x} {end:016x}  {words.size(each.end - each.start):>9}  "
                f"{each.rights:6}  {shadow}{each.what}")
-    levels = ", ".join(f"{count} of level {level}" for level, count in space.tables.items())
+    if rest:
+        yield rest
+    levels = ", ".join(f"{count} of L{level}" for level, count in space.tables.items())
     yield f"  tables: {words.count(sum(space.tables.values()), 'frame')} ({levels}); " \
           f"{space.own} of no other space"
 

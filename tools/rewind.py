@@ -29,7 +29,7 @@ from grade.machine.recording import Recorder, before_the_end, hand_over
 from grade.outcome import Failure, Outcome
 from tools import command
 from tools.command import say
-from tools.console import END_OF_INPUT, Annotator, addr2line, terminal_restored, write_all
+from tools.console import END_OF_INPUT, Annotator, places, terminal_restored, write_all
 from tools.kernel import built_lab, in_words, modules
 from grade.tree import ROOT
 
@@ -77,7 +77,7 @@ def rewind(lab: Lab, recorder: Recorder) -> int:
 @contextmanager
 def console(recorder: Recorder) -> Iterator[None]:
     """The machine's console on this terminal, and Ctrl-C for the end of the recording."""
-    session, annotator = recorder.session, Annotator(addr2line(recorder.kernel))
+    session, annotator = recorder.session, Annotator(places(recorder.kernel))
     awake, over = threading.Event(), threading.Event()
 
     def show(data: bytes) -> None:

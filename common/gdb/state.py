@@ -4,9 +4,11 @@ import gdb
 
 from common.gdb import back
 from common.gdb.machine import (NUMBERS, RING, WORD, Command, has, instruction, integer,
-                                kernel_bytes, monitor, move, name_of, register, where)
+                                kernel_bytes, monitor, move, name_of, packet, register,
+                                where)
 from common.gdb.processes import owner
 from grade import words
+from grade.machine.gdbremote import NAMES
 
 IF = 1 << 9
 RSP0 = NUMBERS["TSS_RSP0"]
@@ -150,18 +152,27 @@ def read_msrs():
     place = find_rdmsr()
     if not place:
         return None
-    kept = {name: register(name) for name in ("rip", "rax", "rcx", "rdx")}
+    kept = {name: get(name) for name in ("rip", "rax", "rcx", "rdx")}
     values = {}
     try:
         for name, msr in MSRS.items():
-            gdb.execute(f"set $rcx = {msr}")
-            gdb.execute(f"set $rip = {place}")
-            move("s")
-            values[name] = (register("rdx") & 0xFFFFFFFF) << 32 | register("rax") & 0xFFFFFFFF
+            put("rcx", msr)
+            put("rip", place)
+            packet("s")
+            values[name] = (get("rdx") & 0xFFFFFFFF) << 32 | get("rax") & 0xFFFFFFFF
     finally:
         for name, value in kept.items():
-            gdb.execute(f"set ${name} = {value}")
+            put(name, value)
     return values
+
+
+def get(name):
+    """A register, past gdb, which would look for a function at every RIP."""
+    return int.from_bytes(bytes.fromhex(packet(f"p{NAMES.index(name):x}")), "little")
+
+
+def put(name, value):
+    packet(f"P{NAMES.index(name):x}={value.to_bytes(8, 'little').hex()}")
 
 
 def find_rdmsr():

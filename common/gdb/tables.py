@@ -1,9 +1,11 @@
 """Page tables: where an address leads, the two tables of a pair, and pages that are shared."""
 
+import itertools
+
 import gdb
 
-from common.gdb.machine import (NUMBERS, Command, Memory, has, integer, kernel_bytes, name_of,
-                                number, register, variable)
+from common.gdb.machine import (NUMBERS, Command, Memory, has, integer, kernel_bytes, number,
+                                register, variable)
 from common.gdb.processes import all_processes, owner
 from grade import words
 from grade.machine import layout, paging
@@ -18,7 +20,6 @@ class Walk(Command):
 
     def run(self, address, root="$cr3"):
         address, root, memory = number(address), number(root), Memory()
-        print(f"{address:#x}: {words.region(address, NUMBERS, name_of)}")
         for entry in paging.path(memory, root, address):
             print(f"L{entry.level}[{entry.slot:3}] at {entry.table:#x}: {entry.value:#018x} "
                   f"{words.entry_rights(entry.value):6}"
@@ -47,19 +48,25 @@ class Shadow(Command):
         print(f"kernel's {root:#x}, shadow {root | SHADOW_BIT:#x}; in CR3: {here} "
               f"({owner(register('cr3'))})")
         print(f"{'':34}{'kernel':18} shadow")
-        for slot in range(512):
-            if own[slot] or shadow[slot]:
-                print(self.line(slot, own[slot], shadow[slot]))
+        present = [slot for slot in range(512) if own[slot] or shadow[slot]]
+        for _, slots in itertools.groupby(present, lambda slot: (
+                self.what(slot), words.entry_rights(own[slot]), bool(shadow[slot]))):
+            first, *others = slots
+            print(self.line(first, own[first], shadow[first]))
+            if others:
+                print(f"        and {len(others)} more like it, up to L4[{others[-1]}]")
+
+    @staticmethod
+    def what(slot):
+        if slot == 511:
+            return "kernel image, entry area"
+        address = paging.canonical(slot << 39)
+        return words.region(address, NUMBERS, lambda address: "").replace("guard of ", "")
 
     def line(self, slot, own, shadow):
-        address = paging.canonical(slot << 39)
-        what = words.region(address, NUMBERS, lambda address: "").replace("guard of ", "")
-        if slot == 511:
-            what = "kernel image, entry area"
         same = own & ~paging.ACCESSED == shadow & ~paging.ACCESSED
-        remark = "same" if same else ""
-        return (f"L4[{slot:3}] {what:24} {self.entry(own):18} {self.entry(shadow):18}"
-                f"{remark}").rstrip()
+        return (f"L4[{slot:3}] {self.what(slot):24} {self.entry(own):18} {self.entry(shadow):18}"
+                f" {'same' if same else ''}").rstrip()
 
     @staticmethod
     def entry(value):

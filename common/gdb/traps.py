@@ -52,7 +52,7 @@ class Trap(Command):
     @staticmethod
     def meaning(name, value):
         if name == "rip":
-            return where(value)
+            return where(value) if name_of(value) else ""
         if name in ("cs", "ss"):
             return words.selector(value, NUMBERS)
         if name == "rflags":
@@ -92,8 +92,8 @@ class Iretq(Command):
         print(f"SS      {ss:#018x}  {words.selector(ss, NUMBERS)}")
         wrong = [*code_faults(cs), *stack_faults(cs, ss)]
         if cs & RING < register("cs") & RING:
-            wrong.insert(0, f"#GP: CS asks for ring {cs & 3}, and the processor is in ring "
-                            f"{register('cs') & 3}: IRETQ only goes outwards")
+            wrong.insert(0, f"#GP: CS asks for ring {cs & 3}, from ring {register('cs') & 3}: "
+                            "IRETQ only goes outwards")
         if paging.canonical(rip & (1 << 48) - 1) != rip:
             wrong.append("#GP: RIP is not canonical")
         for line in wrong or ["IRETQ will take them.", *afterwards(rip, cs, rflags)]:

@@ -5,6 +5,7 @@ a kernel has none of that name, the map says less."""
 
 from __future__ import annotations
 
+import struct
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -116,7 +117,7 @@ class Map:
             paging.walk(phys, root | SHADOW_BIT, layout.TRAMPOLINE_VADDR) is not None
 
     def _processes(self) -> Iterator[tuple[str, int]]:
-        """Each process's name and root: of the table of them, or, before lab 5, the one that runs."""
+        """Each process's name and root: of the table, or, before lab 5, of the one that runs."""
         symbols, phys = self.machine.symbols, self.machine.phys
         if self.number < 3:
             return
@@ -162,8 +163,8 @@ class Map:
             what = self._what(either)
             rights, below = rights_of(page), rights_of(shadow) if space.shadow else ""
             last = space.regions[-1] if space.regions else None
-            if last and (last.end, last.what, last.rights, last.shadow) == (va, what, rights,
-                                                                          below):
+            if last and last.end == va and \
+                    (last.what, last.rights, last.shadow) == (what, rights, below):
                 last.end = either.end
             else:
                 space.regions.append(Region(va, either.end, what, rights, below))
@@ -171,7 +172,7 @@ class Map:
     def _what(self, page: Mapping) -> str:
         """What a page is. While booting, low addresses are not a program's."""
         if page.va < layout.USER_END and not page.user:
-            return "memory at its own address"
+            return "identity map"
         return words.region(page.va, layout.numbers(), self._name)
 
     def _name(self, address: int) -> str:
@@ -213,8 +214,11 @@ class Map:
             yield machine.information, machine.information + size, "boot information"
             for kind, tag in tags(machine.phys.read(machine.information, size)):
                 if kind == MODULE:
-                    yield (int.from_bytes(tag[8:12], "little"), int.from_bytes(tag[12:16], "little"),
-                           "modules")
+                    start, end = struct.unpack_from("<II", tag, 8)
+                    yield start, end, "modules"
+        if "own_tables" in symbols:
+            at = self._physical(symbols["own_tables"])
+            yield machine.phys.u64(at), machine.phys.u64(at + POINTER), "allocator's own tables"
         if "boot_start" in symbols and "image_end" in symbols:
             yield symbols["boot_start"], symbols["image_end"] - KERNEL_BASE, "kernel image"
 

@@ -69,6 +69,10 @@ class Recorder(Machine):
                                 arguments=arguments(self.directory, "record"))
         self.session.connect()
 
+    def __enter__(self) -> Recorder:
+        super().__enter__()
+        return self
+
     def record(self) -> Failure | None:
         """Let the kernel run until it ends, or until interrupt() is called: why it ended, in words,
         unless it left as it should. Only after this the recording is whole."""
@@ -108,6 +112,10 @@ class Replay(Machine):
                                 exit_port=False, arguments=arguments(self.directory, "replay"))
         self.phys = PhysicalMemory(self.session.qemu.ram)
         self.session.connect()
+
+    def __enter__(self) -> Replay:
+        super().__enter__()
+        return self
 
     def to_the_end(self) -> int:
         """How many instructions were recorded. From here on the machine cannot go back."""

@@ -136,3 +136,30 @@ def test_a_panic_in_the_entry_area_is_named() -> None:
         machine.console.expect_in_order([re.compile(r"PANIC: #UD .*"),
                                          re.compile(r"  \[<ffffffffffff1[0-9a-f]{3}>\] "
                                                     r"entry_leave\+0x2")])
+
+
+def test_processes_and_what_they_share() -> None:
+    """Lab 6, where a page is about to be copied: who there is, what is shared, which stack, which
+    tables; and the way out, with a selector that the processor will refuse."""
+    stop = stopped(reference(6), "copy_on_write", cmdline="pti=on")
+    try:
+        listed, shared, state, pair, *_, steps, good, _, bad, walk, _ = gdb(
+            stop, "rung-ps", "rung-cow $rsi", "rung-state", "rung-shadow", "tbreak *entry_leave",
+            "continue", "rung-step 13", "rung-iretq", "set *(long *)($rsp + 8) = 0x30",
+            "rung-iretq", "rung-walk trap", "kill")
+    finally:
+        stop.end()
+    running = [line for line in listed.splitlines()[1:] if line.startswith("*")]
+    assert len(running) == 1 and running[0].split()[2] == "running", listed
+    assert shared.count("COW: copied at a write") == 2 and shared.endswith("the first: 1"), shared
+    assert re.search(r"^tables +CR3 0x[0-9a-f]+: pid \d+$", state, re.M), state
+    assert "SYSRET: CS 0x33, SS 0x2b" in state and re.search(r"SFMASK +clears .*IF", state), state
+    assert re.search(r"window +0x[0-9a-f]+ rwx +-$", pair, re.M), pair
+    last = steps.splitlines()[-1]
+    assert last.split()[:6] == ["0", "off", "program", "pid", last.split()[4], "shadow"], steps
+    assert "iretq" in last and " entry " in last, steps
+    for text in (listed, shared, state, pair, steps, good, bad):
+        assert not [line for line in text.splitlines() if len(line) > 80], text
+    assert "#GP: CS 0x30 asks for ring 0, and its descriptor has DPL 3" in bad
+    assert "IRETQ will take them." in good and "user code), to ring 3" in good
+    assert re.search(r"^L4\[511\]", walk, re.M) and "Python" not in walk
