@@ -15,16 +15,16 @@ from grade.outcome import Failure
 FORWARD = ("continue", "step", "stepi", "next", "nexti", "finish", "until", "advance")
 BACKWARD = ("reverse-continue", "reverse-step", "reverse-stepi", "reverse-next", "reverse-nexti",
             "reverse-finish")
-THE_END = "The recording ends here. Backwards: reverse-stepi, reverse-continue, rung-last ADDRESS"
+THE_END = "The recording ends here. Backwards: reverse-stepi, rung-last ADDRESS"
 ONE_MORE = "The recording ends with the next instruction: stepi"
 BANNER = """\
 Type, to go back:
-  reverse-stepi (rsi)     one instruction       reverse-next (rn)    a line, over calls
-  reverse-step (rs)       a line, into calls    reverse-finish       to the call of this function
-  break trap, and then reverse-continue (rc)    to the last time that it came to trap
-  rung-last ADDRESS       to the instruction that wrote the word there last
-and to look: bt, rung-state, rung-walk ADDRESS, rung-step -5 (five instructions, backwards);
-forwards again: stepi, next, continue, as far as the recording goes; to leave: quit."""
+  reverse-stepi (rsi)  one instruction      reverse-next (rn)  a line, over calls
+  reverse-step (rs)    a line, into calls   reverse-finish     to this call
+  break trap, then reverse-continue (rc)    to the last time it came to trap
+  rung-last ADDRESS    to the instruction that wrote the word there last
+To look: bt, rung-state, rung-walk ADDRESS, rung-step -5 (five instructions
+back). Forwards again: stepi, next, continue. To leave: quit."""
 SHOWN = 8  # functions, on arrival
 
 replay = None  # the Replay that this gdb is attached to

@@ -202,9 +202,9 @@ def where(address):
 
 
 def instruction(address):
-    """The instruction at an address, in nasm's order of operands."""
+    """The instruction at an address: operands in nasm's order, and places by their names."""
     try:
         said = gdb.selected_inferior().architecture().disassemble(address)[0]["asm"]
     except gdb.error:
         return "(not mapped)"
-    return re.sub(r"\s+", " ", said).strip()
+    return re.sub(r"\s+", " ", re.sub(r"0x[0-9a-f]+ <(.*?)>", r"\1", said)).strip()

@@ -5,6 +5,7 @@ import itertools
 import gdb
 
 from common.gdb.machine import register, where
+from grade.machine import paging
 
 SHUT_DOWN = "SIGQUIT"  # as which QEMU reports that the machine has stopped for ever
 RESET = """\
@@ -25,13 +26,16 @@ def on_stop(event):
 
 
 class EndOfTheKernel:
-    """A backtrace ends where the kernel began: boot.asm gave that a return address of 0."""
+    """A backtrace ends where the kernel began: boot.asm gave that a return address of 0. Before, on
+    a loader's stack, what follows is no address at all."""
 
     name, priority, enabled = "rung", 100, True
 
     @staticmethod
     def filter(frames):
-        return itertools.takewhile(lambda each: each.inferior_frame().pc(), frames)
+        def is_one(pc):
+            return pc and paging.canonical(pc & (1 << 48) - 1) == pc
+        return itertools.takewhile(lambda each: is_one(each.inferior_frame().pc()), frames)
 
 
 gdb.frame_filters["rung"] = EndOfTheKernel()
