@@ -19,9 +19,9 @@ THE_END = "The recording ends here. Backwards: reverse-stepi, rung-last ADDRESS"
 ONE_MORE = "The recording ends with the next instruction: stepi"
 BANNER = """\
 Type, to go back:
-  reverse-stepi (rsi)  one instruction      reverse-next (rn)  a line, over calls
-  reverse-step (rs)    a line, into calls   reverse-finish     to this call
-  break trap, then reverse-continue (rc)    to the last time it came to trap
+  reverse-stepi (rsi)  one instruction     reverse-next (rn)  a line, over calls
+  reverse-step (rs)    a line, into calls  reverse-finish     to this call
+  break trap, then reverse-continue (rc)   to the last time it came to trap
   rung-last ADDRESS    to the instruction that wrote the word there last
 To look: bt, rung-state, rung-walk ADDRESS, rung-step -5 (five instructions
 back). Forwards again: stepi, next, continue. To leave: quit."""
