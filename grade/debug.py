@@ -34,9 +34,7 @@ def debug(options: Options, console: Console) -> int:
     submission = options.submission
     if check.lab not in submission.labs:
         raise CannotGrade(f"there is no {lab_name(check.lab)} in the tree")
-    lab, outcome, errors = ready_lab(
-        submission.tree, submission.labs[check.lab], submission.build_dir(check.lab), options.seed,
-        options.cc, options.opt, common=submission.common)
+    lab, outcome, errors = ready_lab(submission, check.lab, options)
     if not lab:
         report.built(0, outcome, errors)
         return 1

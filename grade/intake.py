@@ -43,13 +43,15 @@ class Submission:
     labs: Mapping[int, Path]
     common: Path = COMMON
     lock: int = -1  # held as long as we live: nobody else tidies this tree away
+    products: Path | None = None  # where they are built, if not in the tree
 
     @property
     def foreign(self) -> bool:
         return self.common != COMMON
 
     def build_dir(self, number: int) -> Path:
-        return self.tree / "build" / self.labs[number].name
+        """Where a lab's kernels are built."""
+        return (self.products or self.tree / "build") / self.labs[number].name
 
 
 @dataclass

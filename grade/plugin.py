@@ -39,9 +39,7 @@ def _lab_from_environment(number: int) -> Lab:
     submission = options.submission
     if number not in submission.labs:
         raise CannotGrade(f"{lab_name(number)} was not handed in")
-    built, outcome, errors = ready_lab(
-        submission.tree, submission.labs[number], submission.build_dir(number), options.seed,
-        options.cc, options.opt, common=submission.common)
+    built, outcome, errors = ready_lab(submission, number, options)
     return built or pytest.fail("\n".join((outcome.value, *errors)), pytrace=False)
 
 
@@ -101,10 +99,7 @@ class Grading:
             absent = absent_lab(number, lab_name(number), named_checks(number, options.tests))
             self.watch.lab_absent(absent.name)
             return absent
-        return grade_lab(submission.tree, number, tests=options.tests, seed=options.seed,
-                         jobs=options.jobs, build_dir=submission.build_dir(number), cc=options.cc,
-                         opt=options.opt, common=submission.common, watch=self.watch,
-                         run=self.call)
+        return grade_lab(submission, number, options, self.watch, self.call)
 
     def call(self, check: Check, lab: Lab) -> CheckResult:
         """Let pytest call the item of a check, with its fixtures; the result."""

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
 import signal
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
 
 from grade.build import build
 from grade.catalog import load, named_checks
 from grade.check import Check
 from grade.errors import BuildFailed, CannotGrade, host_fault
-from grade.intake import COMMON
+from grade.intake import Submission
 from grade.lab import Lab
 from grade.machine import session
 from grade.machine.session import Allowance
+from grade.options import Options
 from grade.outcome import Failure, Outcome
 from grade.pool import Died, Pool
 from grade.results import CANNOT, INTERNAL, CheckResult, LabResult
-from grade.tree import lab_directory
 
 BACKSTOP = 3600.0  # seconds, after which a check can only be stuck in a fault of ours
 
@@ -63,39 +61,37 @@ class Watch:
         """All checks have ended."""
 
 
-def grade_lab(tree: Path, number: int, *, tests: Iterable[str] | None = None, seed: int,
-              jobs: int | None = None, build_dir: Path, cc: str = "gcc", opt: str = "-O2",
-              common: Path = COMMON, watch: Watch = Watch(), run: Run | None = None) -> LabResult:
-    """Grade a lab of the tree; its products go to `build_dir`. A kernel that does not build is a
-    result as others are; CannotGrade is raised for what is not the submission's fault. `common` is
-    another than ours for a tree that was taken in (intake.py). `run` is another than run_check
-    where somebody else is to call it."""
+def grade_lab(submission: Submission, number: int, options: Options, watch: Watch = Watch(),
+              run: Run | None = None) -> LabResult:
+    """Grade a lab that was handed in. Of the options count the tests, the seed, the jobs and the
+    compiler. A kernel that does not build is a result as others are; CannotGrade is raised for what
+    is not the submission's fault. `run` is another than run_check where somebody else is to call
+    it."""
     load(number)
-    checks = named_checks(number, tests)
-    directory = lab_directory(tree, number)
-    jobs = jobs or os.cpu_count() or 1
-    watch.lab_begins(directory.name, checks, seed, jobs)
+    checks, name = named_checks(number, options.tests), submission.labs[number].name
+    watch.lab_begins(name, checks, options.seed, options.jobs)
     began = time.monotonic()
-    lab, outcome, errors = ready_lab(tree, directory, build_dir, seed, cc, opt, jobs,
-                                     common)
+    lab, outcome, errors = ready_lab(submission, number, options)
     build_seconds = time.monotonic() - began
     watch.built(build_seconds, outcome, errors)
     if lab:
-        found = run_checks(checks, lab, jobs, watch, run or run_check)
+        found = run_checks(checks, lab, options.jobs, watch, run or run_check)
     else:
         found = not_built(checks, outcome, errors, watch)
-    result = LabResult(number, directory.name, tuple(found), time.monotonic() - began,
+    result = LabResult(number, name, tuple(found), time.monotonic() - began,
                        build_seconds, errors)
     watch.lab_ended(result)
     return result
 
 
-def ready_lab(tree: Path, directory: Path, build_dir: Path, seed: int, cc: str, opt: str,
-              jobs: int | None = None, common: Path = COMMON
+def ready_lab(submission: Submission, number: int, options: Options
               ) -> tuple[Lab | None, Outcome, tuple[str, ...]]:
     """The lab ready for its checks, or why its sources make none."""
+    directory = submission.labs[number]
     try:
-        lab = Lab(tree, directory, build(directory, build_dir, cc, opt, jobs, common), seed)
+        built = build(directory, submission.build_dir(number), options.cc, options.opt,
+                      options.jobs, submission.common)
+        lab = Lab(submission.tree, directory, built, options.seed)
         lab.prepare()
     except BuildFailed as failed:
         return None, Outcome.BUILD_ERROR, tuple(failed.errors)

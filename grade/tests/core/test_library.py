@@ -12,14 +12,18 @@ from grade.tests.core.course import ROOT, Course
 SCRIPT = """
 import json, sys
 from pathlib import Path
+from grade.intake import Submission
+from grade.options import Options
 from grade.run import grade_lab
+from grade.tree import labs
 tree, out, broken, tests = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4:]
 kernel = tree / "lab1-fake" / "kernel.c"
 good = kernel.read_text()
 runs = []
 for number in range(6):
     kernel.write_text("nonsense" if number == broken else good)
-    result = grade_lab(tree, 1, seed=number // 2, jobs=2, build_dir=out, tests=tests or None)
+    options = Options(1, tests or None, number // 2, 2, "", "gcc", "-O2")
+    result = grade_lab(Submission(tree, labs(tree), products=out), 1, options)
     runs.append({"score": result.score, "maximum": result.maximum, "errors": result.build_errors,
                  "seen": {id: each.seen for id, each in result.by_id().items()}})
 print(json.dumps(runs))

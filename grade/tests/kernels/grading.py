@@ -9,9 +9,11 @@ import pytest
 
 from grade.catalog import gradable
 from grade.check import marked_points, number_key
+from grade.intake import Submission
+from grade.options import Options
 from grade.results import LabResult
 from grade.run import grade_lab
-from grade.tree import ROOT, lab_directory
+from grade.tree import ROOT, lab_directory, labs
 
 WORK = ROOT / "build" / "tests"
 LABS = gradable(ROOT)
@@ -22,8 +24,8 @@ WITH_SHELL = 5  # from this lab on a kernel without a program of ours waits for 
 def grade(tree: Path, lab: int, name: str | Path, *, tests: tuple[str, ...] | None = None,
           cc: str = "gcc", opt: str = "-O2") -> LabResult:
     """Grade a lab of a tree, one check at a time: pytest runs these tests in parallel."""
-    return grade_lab(tree, lab, tests=tests, seed=SEED, jobs=1,
-                     build_dir=WORK / name / "build", cc=cc, opt=opt)
+    submission = Submission(tree, labs(tree), products=WORK / name / "build")
+    return grade_lab(submission, lab, Options(lab, tests, SEED, 1, "", cc, opt))
 
 
 def worker(name: str) -> Path:
