@@ -16,7 +16,7 @@ from grade.catalog import lab_name, load, named_checks
 from grade.check import Check
 from grade.errors import CANNOT, CannotGrade, MissingTool, printable
 from grade.lab import Lab
-from grade.machine.machine import DEBUG_AT, HandOver
+from grade.machine.handover import DEBUG_AT, HandOver
 from grade.options import Options
 from grade.report import Report
 from grade.run import ready_lab, run_check

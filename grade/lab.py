@@ -9,10 +9,10 @@ from typing import Any
 
 from grade.build import Built
 from grade.check import Check
-from grade.machine import machine
 from grade.machine.elf import BadElf
-from grade.machine.machine import Machine, load_symbols
-from grade.machine.symbols import Symbols
+from grade.machine.machine import Machine
+from grade.machine.setup import Setup
+from grade.machine.symbols import Symbols, load_symbols
 from grade.outcome import Failure, Outcome
 
 
@@ -40,7 +40,7 @@ class Lab:
             load_symbols(self.probe)
         except BadElf as error:
             raise Failure(Outcome.BUILD_ERROR, str(error)) from error
-        machine.prepare()
+        Setup().saved()
 
     @property
     def symbols(self) -> Symbols:

@@ -121,7 +121,8 @@ def test_image_tables(lab: Lab) -> None:
         machine.run_to("enter_long_mode")
         base, here = layout.KERNEL_BASE, layout.WINDOW_BASE >> 39 & 511
         l4 = physical(lab, machine, "boot_l4")
-        found = machine.mappings(l4, 0, here - 1) + machine.mappings(l4, here + 1, 511)
+        found = [*machine.memory.mappings(l4, 0, here - 1),
+                 *machine.memory.mappings(l4, here + 1, 511)]
         pages.compare(pages.seen(found), pages.image(machine, base), machine)
 
 
@@ -135,7 +136,7 @@ def test_window_tables(lab: Lab) -> None:
         machine.run_to("enter_long_mode")
         base, size = layout.WINDOW_BASE, layout.BOOT_WINDOW_SIZE
         slot = base >> 39 & 511
-        found = machine.mappings(physical(lab, machine, "boot_l4"), slot, slot)
+        found = machine.memory.mappings(physical(lab, machine, "boot_l4"), slot, slot)
         pages.compare(pages.seen(found), pages.window(base, size), machine)
 
 
@@ -208,7 +209,7 @@ def protection(lab: Lab) -> None:
         come_to(machine, "kmain")
         address = machine.sym("bss_start")
         change_leaf(machine, address, add=NO_EXECUTE)
-        machine.write(address, LEAVE)
+        machine.memory.write(address, LEAVE)
         fault = fault_at_kmain(machine, b"", rip=address)
         expect(fault and (fault.vector, fault.error, fault.cr2) == (VECTOR_PF, 0x11, address),
                f"the kernel jumped into its data at {address:#x}: {told(fault)}",
@@ -218,7 +219,7 @@ def protection(lab: Lab) -> None:
 
 def change_leaf(machine: Machine, va: int, clear: int = 0, add: int = 0) -> None:
     """Change bits of the entry that maps an address which the processor has not used yet."""
-    found = machine.walk(va)
+    found = machine.memory.walk(va)
     if not found:
         raise Failure(Outcome.WRONG, f"{va:#x} is not mapped at kmain", "the image is mapped")
     machine.phys.set_u64(found.leaf.pa, found.leaf.value & ~clear | add)
@@ -227,7 +228,7 @@ def change_leaf(machine: Machine, va: int, clear: int = 0, add: int = 0) -> None
 def fault_at_kmain(machine: Machine, code: bytes, **registers: int) -> Interrupt | None:
     """Run code at kmain, where no IDT can catch anything yet: the first exception, if any."""
     before = len(machine.events)
-    machine.poke_code(machine.sym("kmain"), code)
+    machine.memory.poke_code(machine.sym("kmain"), code)
     machine.set_regs(**registers)
     stop = machine.run_to_stop()
     if stop.ending not in (Ending.EXIT, Ending.RESET):
@@ -335,7 +336,7 @@ def test_gdt(lab: Lab) -> None:
         table = machine.system.gdtr
         equal(table.base, machine.sym("gdt"), "the base in GDTR")
         equal(table.limit, 8 * numbers["GDT_ENTRIES"] - 1, "the limit in GDTR")
-        slots = [machine.u64(table.base + 8 * i) for i in range(numbers["GDT_ENTRIES"])]
+        slots = [machine.memory.u64(table.base + 8 * i) for i in range(numbers["GDT_ENTRIES"])]
         equal(slots[0], 0, "GDT[0], the null descriptor,")
         for name, wanted in (("KERNEL_CODE", segments.code(0)), ("KERNEL_DATA", segments.data(0)),
                              ("USER_DATA", segments.data(3)), ("USER_CODE", segments.code(3))):
@@ -364,7 +365,7 @@ def any_tss(lab: Lab, machine: Machine) -> None:
     for _ in range(8):
         base = lab.rng.getrandbits(64)
         machine.call("tss_descriptor", room, base)
-        same(segments.tss(machine.u64(room), machine.u64(room + 8)),
+        same(segments.tss(machine.memory.u64(room), machine.memory.u64(room + 8)),
              segments.tss_for(base, busy=False), f"tss_descriptor for a TSS at {base:#x}")
 
 
@@ -377,7 +378,7 @@ def test_tss(lab: Lab) -> None:
     with lab.boot() as machine:
         come_to(machine, "idt_init")
         tss = machine.sym("cpu_tss")
-        io_map = int.from_bytes(machine.read(tss + 102, 2), "little")
+        io_map = int.from_bytes(machine.memory.read(tss + 102, 2), "little")
         expect(io_map > 103, f"io_map_base is {io_map:#x}, inside the TSS: bytes of other things "
                "would be taken for I/O permissions", "an offset beyond the TSS's limit, 103")
         size = layout.STACK_SIZE
@@ -400,7 +401,7 @@ def stack_of_its_own(machine: Machine, name: str, low: int, high: int,
                f"{other} at {start:#x}..{end:#x}",
                "a stack of STACK_SIZE bytes below each entry that nothing else uses")
     for va in range(low, high, PAGE):
-        page = machine.walk(va)
+        page = machine.memory.walk(va)
         expect(page and page.writable and not page.executable,
                f"{name} is {high:#x}, but its stack's page {va:#x} is "
                + ("not mapped" if not page else "executable" if page.executable else "read-only"),
@@ -425,7 +426,7 @@ def test_idt(lab: Lab) -> None:
         stubs, lists = machine.sym("isr_stubs"), IST
         for vector in range(256):
             same(gate(machine, vector), segments.gate_for(
-                code, machine.u64(stubs + 8 * vector), lists.get(vector, 0), 0),
+                code, machine.memory.u64(stubs + 8 * vector), lists.get(vector, 0), 0),
                 f"the gate of vector {vector}")
         for _ in range(12):
             any_gate(lab, machine)
@@ -434,14 +435,14 @@ def test_idt(lab: Lab) -> None:
 def gate(machine: Machine, vector: int) -> segments.Fields:
     """A gate in memory, in fields."""
     address = machine.sym("idt") + 16 * vector
-    return segments.gate(machine.u64(address), machine.u64(address + 8))
+    return segments.gate(machine.memory.u64(address), machine.memory.u64(address + 8))
 
 
 def any_gate(lab: Lab, machine: Machine) -> None:
     """A gate as no lab needs it, in a slot that is full of something else."""
     vector, handler = lab.rng.randrange(256), lab.rng.getrandbits(64)
     ist, dpl = lab.rng.randrange(8), lab.rng.randrange(4)
-    machine.write(machine.sym("idt") + 16 * vector, lab.rng.randbytes(16))
+    machine.memory.write(machine.sym("idt") + 16 * vector, lab.rng.randbytes(16))
     machine.call("idt_set_gate", vector, handler, ist, dpl)
     same(gate(machine, vector),
          segments.gate_for(layout.SELECTOR_KERNEL_CODE, handler, ist, dpl),
@@ -476,8 +477,8 @@ def deliver(lab: Lab, machine: Machine, vector: int, stack: int) -> None:
         expected["error"] = rng.getrandbits(16)
         pushed.insert(0, expected["error"])
     start = stack - 8 * len(pushed)
-    machine.write(start, b"".join(each.to_bytes(8, "little") for each in pushed))
-    machine.set_regs(rip=machine.u64(machine.sym("isr_stubs") + 8 * vector), rsp=start,
+    machine.memory.write(start, b"".join(each.to_bytes(8, "little") for each in pushed))
+    machine.set_regs(rip=machine.memory.u64(machine.sym("isr_stubs") + 8 * vector), rsp=start,
                      rflags=FIXED | DF)
     machine.run_to("trap")
     what = f"vector {vector}" + (" (with an error code)" if len(pushed) > 5 else "")
@@ -539,7 +540,7 @@ def test_exceptions(lab: Lab) -> None:
     with lab.boot() as machine:
         machine.run_to("trap_register")
         machine.on("trap", lambda: None)
-        machine.write(machine.sym("idt") + 16 * 0x55 + 5, b"\x0e")
+        machine.memory.write(machine.sym("idt") + 16 * 0x55 + 5, b"\x0e")
         for trap in traps(machine, lab.rng):
             raise_trap(lab, machine, trap)
             come_back(lab, machine, trap)
@@ -550,7 +551,7 @@ def raise_trap(lab: Lab, machine: Machine, trap: Trap) -> None:
     place = machine.sym("trap_register")
     state = {**random_registers(lab.rng), **trap.registers, "rip": place,
              "rflags": random_flags(lab.rng, DF, ID) | trap.flags}
-    machine.poke_code(place, trap.code)
+    machine.memory.poke_code(place, trap.code)
     machine.set_regs(**state)
     before = machine.regs
     machine.run_to("trap")
@@ -584,7 +585,7 @@ def test_bad_stack(lab: Lab) -> None:
     with lab.boot() as machine:
         machine.run_to("trap_register")
         bad = 0x2000_0000_0000 + lab.rng.getrandbits(40)
-        machine.poke_code(machine.regs.rip, b"\x50\xeb\xfe")  # push rax; jmp .
+        machine.memory.poke_code(machine.regs.rip, b"\x50\xeb\xfe")  # push rax; jmp .
         machine.set_regs(rsp=bad)
         push = machine.regs.rip
         machine.run_to("trap")
@@ -645,11 +646,11 @@ def describe_many(lab: Lab, machine: Machine) -> None:
     cases += [(vector, code) for vector in SELECTOR_ERRORS
               for code in (0, 1, 2, 4, 7, *(rng.getrandbits(16) for _ in range(12)))]
     cases += [(rng.choice((0, 3, 6, 8, 17, 21, 32, 255)), rng.getrandbits(16)) for _ in range(8)]
-    machine.write(data, b"\xa5" * size * len(cases))
+    machine.memory.write(data, b"\xa5" * size * len(cases))
     machine.call.batch([Call("describe_error", data + size * i, 100, vector, code)
                         for i, (vector, code) in enumerate(cases)])
     for i, (vector, code) in enumerate(cases):
-        equal(machine.string(data + size * i, 100), error_in_words(vector, code),
+        equal(machine.memory.string(data + size * i, 100), error_in_words(vector, code),
               f"the text of describe_error for vector {vector}, error code {code:#x}")
 
 
@@ -657,7 +658,7 @@ def report_of_page_fault(lab: Lab, machine: Machine) -> None:
     """A real fault in a random state: are the numbers on the console those of the machine?"""
     nowhere, place = 0x1000_0000_0000 + lab.rng.getrandbits(40), machine.regs.rip + 4
     state = {**random_registers(lab.rng), "rbx": nowhere, "rbp": machine.regs.rbp}
-    machine.poke_code(machine.regs.rip, b"\x55\x48\x89\xe5\x48\x89\x03")
+    machine.memory.poke_code(machine.regs.rip, b"\x55\x48\x89\xe5\x48\x89\x03")
     machine.set_regs(**state)  # push rbp; mov rbp, rsp; mov [rbx], rax
     machine.run_to_exit(layout.EXIT_PANIC)
     machine.console.expect_in_order([
@@ -689,7 +690,7 @@ def test_boot_information(lab: Lab) -> None:
         equal(machine.call("bootinfo_module", 0, machine.sym("probe_data")) & 0xFF, 0,
               "bootinfo_module's answer before there is any boot information")
         machine.run_to("kernel_ready")
-        equal(machine.string(machine.call("bootinfo_command_line")), nonce,
+        equal(machine.memory.string(machine.call("bootinfo_command_line")), nonce,
               "the command line that the loader gave")
         for entry_size in ENTRY_SIZES:
             for entries, modules in ((lab.rng.randrange(1, 9), 0),
@@ -700,7 +701,7 @@ def test_boot_information(lab: Lab) -> None:
 def ask(lab: Lab, machine: Machine, info: Information) -> None:
     """Give the kernel the information in probe_data, and ask it about all that is in there."""
     where, answers = machine.sym("probe_data"), machine.sym("probe_data") + 0x8000
-    machine.write(where, info.data)
+    machine.memory.write(where, info.data)
     physical_address = where - layout.KERNEL_BASE
     regions, modules = len(info.regions) + 2, len(info.modules) + 2
     calls = [Call("bootinfo_init", physical_address), Call("bootinfo_command_line")]
@@ -714,7 +715,7 @@ def ask(lab: Lab, machine: Machine, info: Information) -> None:
     check_regions(machine, info, results[2:2 + regions], answers)
     check_modules(machine, info, results[2 + regions:2 + regions + modules],
                   answers + 24 * regions)
-    equal(machine.string(results[1]), info.command_line, "bootinfo_command_line()")
+    equal(machine.memory.string(results[1]), info.command_line, "bootinfo_command_line()")
 
 
 def check_tags(info: Information, kinds: list[int], results: list[int], where: int) -> None:
@@ -742,7 +743,7 @@ def check_regions(machine: Machine, info: Information, results: list[int], answe
                "bytes")
         if exists:
             at = answers + 24 * i
-            seen = machine.u64(at), machine.u64(at + 8), machine.u32(at + 16)
+            seen = machine.memory.u64(at), machine.memory.u64(at + 8), machine.memory.u32(at + 16)
             for name, found, wanted in zip(("base", "length", "type"), seen, info.regions[i]):
                 equal(found, wanted, f"the {name} of entry {i} of a memory map with entries of "
                       f"{info.entry_size} bytes")
@@ -756,7 +757,8 @@ def check_modules(machine: Machine, info: Information, results: list[int], answe
                f"{exists}: there are {len(info.modules)} modules")
         if exists:
             at = answers + 24 * i
-            seen = (machine.u64(at), machine.u64(at + 8), machine.string(machine.u64(at + 16)))
+            start, end, line = (machine.memory.u64(at + 8 * n) for n in range(3))
+            seen = (start, end, machine.memory.string(line))
             for name, found, wanted in zip(("start", "end", "command line"), seen,
                                            info.modules[i]):
                 equal(found, wanted, f"the {name} of module {i}")
@@ -775,8 +777,8 @@ def test_whole_way(lab: Lab) -> None:
         iso = make_disc(Path(directory), lab.kernel, f"{nonce} a=1",
                         [Module(lab.rng.randbytes(size), name)])
         with lab.boot(firmware="grub", iso=iso) as machine:
-            total = machine.u32(machine.information)
-            areas = memory_map(machine.read(machine.information, total))
+            total = machine.memory.u32(machine.information)
+            areas = memory_map(machine.memory.read(machine.information, total))
             machine.run_to_exit(layout.EXIT_OK)
             machine.console.expect_in_order([
                 re.compile(r"Rung lab 1: .*"), re.compile(r"#BP breakpoint \(vector 3\) at .*"),

@@ -185,7 +185,7 @@ def test_hundred_programs(lab: Lab) -> None:
     with lab.boot(probe=True, modules=[each.module for each in programs]) as m:
         skip_baseline(m)
         m.run_to("programs_run")
-        back, free = m.u64(m.regs.rsp), count_free(m)
+        back, free = m.memory.u64(m.regs.rsp), count_free(m)
         for _ in range(5):
             m.run_to("enter_usermode_returnable")
             sequence.check_shared(m)

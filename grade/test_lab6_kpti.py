@@ -34,12 +34,12 @@ def test_chain(lab: Lab) -> None:
     """Every entry of every table on the way, and each bit."""
     with boot(lab, probe=True) as m:
         m.run_to("entry_area_create")
-        place, back, kernels = m.regs.rdi, m.u64(m.regs.rsp), area.all_tables(m)
-        m.set_u64(place, lab.rng.getrandbits(64))
+        place, back, kernels = m.regs.rdi, m.memory.u64(m.regs.rsp), area.all_tables(m)
+        m.memory.set_u64(place, lab.rng.getrandbits(64))
         free = count_free(m)
         m.run_to(back)
         equal(error_name(m.regs.rax), "OK", "what entry_area_create returns")
-        chain = area.check_chain(m, m.u64(place), kernels | area.all_tables(m))
+        chain = area.check_chain(m, m.memory.u64(place), kernels | area.all_tables(m))
         own = [frame for va, frame in area.kernel_frames(m).items()
                if area.RIGHTS[va] != area.CODE and area.named(va).find("percpu") < 0]
         equal(free - count_free(m), len(own) + 2, "the number of frames it has taken")

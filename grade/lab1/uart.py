@@ -92,7 +92,7 @@ def call_with(machine: Machine, uart: Uart, function: str, base: int) -> int | N
     or None if it does not come to an end. The machine stands at the beginning of some function,
     and stands there again afterwards."""
     here = machine.regs
-    back = machine.u64(here.rsp)
+    back = machine.memory.u64(here.rsp)
     machine.set_regs(rip=machine.sym(function))
     for _ in range(MOST_STEPS):
         regs = machine.regs
@@ -100,7 +100,7 @@ def call_with(machine: Machine, uart: Uart, function: str, base: int) -> int | N
             machine.set_regs(rip=here.rip, rsp=here.rsp)
             return regs.rax
         register = (regs.rdx & 0xFFFF) - base
-        code = machine.read(regs.rip, 1) if 0 <= register < REGISTERS else b""
+        code = machine.memory.read(regs.rip, 1) if 0 <= register < REGISTERS else b""
         if code == IN_AL_DX:
             machine.set_regs(rax=regs.rax & ~0xFF | uart.read(register), rip=regs.rip + 1)
         elif code == OUT_DX_AL:

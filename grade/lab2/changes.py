@@ -237,7 +237,7 @@ def check_large_without_frames(kernel: Kernel, root: int, large: Sequence[Page])
 def check_same(kernel: Kernel, root: int, large: Page, when: str) -> None:
     """All parts of a large page are where they were, with the same rights."""
     for offset in range(0, large.size, large.size // 512):
-        found = kernel.m.walk(large.va + offset, root)
+        found = kernel.m.memory.walk(large.va + offset, root)
         seen = (found.pa, found.writable, found.executable) if found else None
         expect(seen == (large.pa + offset, bool(large.flags & WRITABLE),
                         not large.flags & NO_EXECUTE),

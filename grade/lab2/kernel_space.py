@@ -29,7 +29,7 @@ def check_control(m: Machine) -> None:
            "write to read-only pages", "CR0.WP is on")
     expect(registers.efer & EFER_NXE, f"EFER is {registers.efer:#x}: NXE is off",
            "EFER.NXE is on")
-    root = m.u64(m.sym("kernel_root"))
+    root = m.memory.u64(m.sym("kernel_root"))
     expect(registers.cr3 & ADDRESS == root, f"CR3 is {registers.cr3:#x} when the kernel is "
            f"ready, and kernel_root {root:#x}", "the kernel's own tables are in use")
 
@@ -70,7 +70,7 @@ def check_mappings(m: Machine) -> None:
     """All that is mapped is what kernel_space.h promises, and all of that is mapped."""
     root = m.regs.cr3 & ADDRESS
     check_no_user_bits(m, root)
-    mappings = m.mappings()
+    mappings = m.memory.mappings()
     for mapping in mappings:
         check_place(m, mapping)
     expected = coalesce(sorted(image_rights(m) + window_rights(m)))
@@ -157,7 +157,7 @@ def check_tables_in_use(kernel: Kernel) -> None:
     """Every page table is a frame that the allocator has given away. Freeing them tells."""
     told = {"ERROR_DOUBLE_FREE": "is free for the allocator: the next one who asks gets it",
             "ERROR_FOREIGN_FRAME": "does not come from the allocator"}
-    tables = sorted(kernel.m.table_frames())
+    tables = sorted(kernel.m.memory.table_frames())
     for table, reply in zip(tables, kernel.all([ask("frame_free", each) for each in tables])):
         expect(reply.error == "OK", f"the kernel's page table at {table:#x} "
                f"{told.get(reply.error, reply.error)}", "page tables are allocated frames")

@@ -86,7 +86,7 @@ def check_unmap(live: Live, va: int) -> None:
     frame, other = live.frame(old), live.frame(new)
     live.map(va, frame)
     live.map(va + PAGE, frame)  # keeps the tables
-    found = live.m.walk(va)
+    found = live.m.memory.walk(va)
     expect(found, f"after map_page the tables in use do not map {va:#x}", "the page is there")
     assert found
     entry = WINDOW_BASE + found.leaf.pa

@@ -129,7 +129,7 @@ def unmap_call(root: int, va: int) -> Ask:
 
 def compare(m: Machine, root: int, space: Space, when: str) -> None:
     """Fail the check unless the tables map what the model says, with the rights it says."""
-    seen = {each.va: each for each in m.mappings(cr3=root)}
+    seen = {each.va: each for each in m.memory.mappings(cr3=root)}
     for va in sorted(seen.keys() | space.pages.keys()):
         page, mapping = space.pages.get(va), seen.get(va)
         if not page or not mapping or page.size != mapping.size or wrong(page, mapping):

@@ -134,7 +134,7 @@ def check_contents(kernel: Programs, loaded: Loaded) -> None:
         if each.kind != 1 or not each.size:
             continue
         for va in range(each.address & -PAGE, each.end, PAGE):
-            place = kernel.m.walk(va, loaded.root)
+            place = kernel.m.memory.walk(va, loaded.root)
             expect(place, f"{va:#x} is not mapped", "every page of the segment is mapped")
             assert place
             compare_page(va, kernel.m.phys.read(place.pa, PAGE), loaded.pages[va].data, each)

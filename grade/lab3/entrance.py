@@ -90,7 +90,7 @@ class Entrance:
         """Call enter_usermode anew, with everything in the registers that must not be seen in
         ring 3, and stop at the program's first instruction; the registers before."""
         m = self.m
-        m.set_u64(self.fs_base, fs_base)
+        m.memory.set_u64(self.fs_base, fs_base)
         flags = self.regs.rflags & IF | FIXED | self.rng.getrandbits(12) & sum(ARITHMETIC)
         before = {**random_registers(self.rng), "rdi": self.made.at(label), "rsi": stack,
                   "rdx": USER_CS, "rcx": USER_SS, "rsp": self.regs.rsp, "rflags": flags}
@@ -119,7 +119,7 @@ class Entrance:
     def kernel_code(self, text: str, argument: int) -> None:
         """Run a piece of code of the grader's in ring 0."""
         code = self.m.sym("kmain")
-        self.m.poke_code(code, assemble(text, code).bytes)
+        self.m.memory.poke_code(code, assemble(text, code).bytes)
         self.m.call(code, argument)
 
     def check_fpu(self) -> None:
@@ -128,11 +128,11 @@ class Entrance:
         struct.pack_into("<HHB", area, 0, 0x27F, 0, 0xFF)
         struct.pack_into("<I", area, MXCSR[0], 0x9FC0)
         place = m.sym("probe_data")
-        m.write(place, bytes(area))
+        m.memory.write(place, bytes(area))
         self.kernel_code(DIRTY, place)
         self.enter("store", USER_START, 0)
         m.run_to(self.made.at("stored"))
-        seen = m.read(self.made.data, AREA)
+        seen = m.memory.read(self.made.data, AREA)
         for (offset, size), wanted, name in CLEAN:
             equal(int.from_bytes(seen[offset:offset + size], "little"), wanted,
                   f"{name}, as the program finds it,")
@@ -211,7 +211,7 @@ def check_ticks(gate: Entrance) -> None:
     area[160:416] = gate.rng.randbytes(256)
     for i in range(8):
         area[32 + 16 * i:42 + 16 * i] = gate.rng.randbytes(10)
-    m.write(made.data, bytes(area))
+    m.memory.write(made.data, bytes(area))
     m.run_to(made.at("loaded"))
     before = m.regs
     state = {**random_registers(gate.rng), "rsp": gate.rng.getrandbits(47)}
@@ -230,7 +230,7 @@ def spin(gate: Entrance, area: bytes, state: dict[str, int]) -> int:
     first, ticks = m.session.log.total, 0
     for _ in range(MOST_SLICES):
         before = ticks
-        m.set_u64(made.data + AREA, LOOPS)
+        m.memory.set_u64(made.data + AREA, LOOPS)
         m.set_regs(rip=made.at("spin"))
         m.run_to(made.at("spun"))
         events = m.events[first - m.session.log.total:] if m.session.log.total > first else []
@@ -247,6 +247,6 @@ def compare(m: Machine, made: Made, area: bytes, state: dict[str, int], when: st
     for name, value in state.items():
         equal(getattr(regs, name), value, f"the program's {name.upper()} {when}")
     equal(regs.rflags & (DF | ID), DF | ID, f"DF and ID in the program's RFLAGS {when}")
-    seen = m.read(made.data, AREA)
+    seen = m.memory.read(made.data, AREA)
     for (name, value), (_, wanted) in zip(vectors(seen), vectors(area)):
         equal(value, wanted, f"the program's {name} {when}")

@@ -97,14 +97,14 @@ class FirstStack:
         for texts in (arguments.argv, arguments.envp):
             table = b""
             for each in texts:
-                self.m.write(at, each + b"\0")
+                self.m.memory.write(at, each + b"\0")
                 table += struct.pack("<Q", at)
                 at += len(each) + 1
             at = at + 7 & -8
-            self.m.write(at, table + bytes(8))
+            self.m.memory.write(at, table + bytes(8))
             pointers.append(at)
             at += len(table) + 8
-        self.m.write(self.kernel.data, struct.pack("<2Q", *pointers))
+        self.m.memory.write(self.kernel.data, struct.pack("<2Q", *pointers))
         put = self.kernel.put(file)
         return self.kernel.one("user_stack_create", root, self.kernel.data, put.address, OUT)
 
@@ -151,7 +151,7 @@ class Reader:
 
     def __init__(self, kernel: Programs, root: int, pointer: int) -> None:
         self.kernel, self.pointer = kernel, pointer
-        place = kernel.m.walk(BOTTOM, root)
+        place = kernel.m.memory.walk(BOTTOM, root)
         assert place
         self.page = kernel.m.phys.read(place.pa, PAGE)
         expect(BOTTOM <= pointer < TOP, f"RSP would be {pointer:#x}",

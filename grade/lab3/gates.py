@@ -25,8 +25,8 @@ LEFT = sum(ARITHMETIC) | DF  # a program may leave these as it likes
 
 def check_gates(m: Machine) -> None:
     """All 256, from the table that IDTR names."""
-    table = m.read(m.system.idtr.base, 16 * 256)
-    stubs = m.read(m.sym("isr_stubs"), 8 * 256)
+    table = m.memory.read(m.system.idtr.base, 16 * 256)
+    stubs = m.memory.read(m.sym("isr_stubs"), 8 * 256)
     for vector in range(256):
         low = int.from_bytes(table[16 * vector:16 * vector + 8], "little")
         high = int.from_bytes(table[16 * vector + 8:16 * vector + 16], "little")
@@ -80,8 +80,8 @@ class Caller:
     def serve(self, number: int) -> None:
         """A number that the grader serves: arguments there, result and registers back."""
         m, state, entry = self.m, self.state(number), self.table.address + 8 * number
-        before = m.u64(entry)
-        m.set_u64(entry, m.sym("probe_done"))
+        before = m.memory.u64(entry)
+        m.memory.set_u64(entry, m.sym("probe_done"))
         m.set_regs(rip=self.visitor.code, **state)
         m.run_to("probe_done")
         what = f"system call {number}"
@@ -92,7 +92,7 @@ class Caller:
         expect(not regs.rflags & IF, f"{what}: interrupts are on (IF) in the function",
                "they are off: an interrupt gate clears IF")
         state["rax"] = self.answer()
-        m.set_u64(entry, before)
+        m.memory.set_u64(entry, before)
         self.returned(state, what)
 
     def answer(self) -> int:
@@ -100,7 +100,7 @@ class Caller:
         that belongs to it."""
         m, regs = self.m, self.m.regs
         rubbish = {name: self.rng.getrandbits(64) for name in CALLER_SAVED}
-        m.set_regs(rip=m.u64(regs.rsp), rsp=regs.rsp + 8, **rubbish)
+        m.set_regs(rip=m.memory.u64(regs.rsp), rsp=regs.rsp + 8, **rubbish)
         return rubbish["rax"]
 
     def refuse(self, number: int) -> None:

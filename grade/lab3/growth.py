@@ -138,7 +138,7 @@ def guilty_though_not_by_the_u_bit(stack: Stack) -> None:
     m.set_regs(rip=stack.labels["touch"], rax=LIMIT - 8)
     m.run_to("trap")
     error = m.regs.rdi + frame_layout(m).fields["error"].offset
-    m.set_u64(error, m.u64(error) & ~PF_USER)
+    m.memory.set_u64(error, m.memory.u64(error) & ~PF_USER)
     what = "a page fault with CS of ring 3 and an error code without the U bit"
     report = stack.rounds.finish("stack", what)
     expect((report.how, report.number) == ("ended by signal", SIGSEGV),
@@ -155,12 +155,13 @@ def guilty_kernel(stack: Stack, address: int, forged: bool) -> None:
     if forged:
         m.run_to("trap")
         error = m.regs.rdi + frame_layout(m).fields["error"].offset
-        m.set_u64(error, m.u64(error) | PF_USER)
+        m.memory.set_u64(error, m.memory.u64(error) | PF_USER)
     m.run_to("machine_exit")
     heard = m.console.lines[stack.rounds.heard:]
     expect(m.regs.rdi & 0xFF == layout.EXIT_PANIC and any(
         line.startswith(PANIC) for line in heard),
            f"the kernel's own read of {address:#x}, in a system call, does not end in a panic; it "
            f"says {heard[-3:]}", f"a line that begins with {PANIC!r}: the program is not guilty")
-    expect(not m.walk(address, stack.root), f"a page was mapped for the kernel's own read of "
-           f"{address:#x}", "the stack grows for ring 3 only; the kernel's mistakes are not mended")
+    expect(not m.memory.walk(address, stack.root),
+           f"a page was mapped for the kernel's own read of {address:#x}",
+           "the stack grows for ring 3 only; the kernel's mistakes are not mended")

@@ -76,7 +76,7 @@ class Programs(Kernel):
     def stack(self) -> tuple[int, int]:
         """kernel_stack_create: bottom and top."""
         self.one("kernel_stack_create", self.data).demand()
-        return self.m.u64(self.data), self.m.u64(self.data + 8)
+        return self.m.memory.u64(self.data), self.m.memory.u64(self.data + 8)
 
 
 @contextmanager

@@ -48,7 +48,7 @@ def check_supervisor_only(m: Machine, root: int, va: int) -> None:
 
 def m_root(kernel: Programs) -> int:
     """The kernel's own level-4 table."""
-    return kernel.m.u64(kernel.m.sym("kernel_root"))
+    return kernel.m.memory.u64(kernel.m.sym("kernel_root"))
 
 
 def copy_some(kernel: Programs, rng: Random) -> None:
@@ -64,7 +64,7 @@ def copy_some(kernel: Programs, rng: Random) -> None:
         kernel.end(root)
         equal(kernel.frames_free(), made, "frames_free() after the address space was destroyed")
     for bottom, top in rng.sample(stacks, 3):
-        kernel.m.write(kernel.data, bottom.to_bytes(8, "little") + top.to_bytes(8, "little"))
+        kernel.m.memory.write(kernel.data, bottom.to_bytes(8, "little") + top.to_bytes(8, "little"))
         kernel.one("kernel_stack_destroy", kernel.data)
     equal(kernel.count_free(), free, "the number of free frames after the kernel stacks were "
           "destroyed")
@@ -139,11 +139,11 @@ def check_frame_place(visitor: Visitor, top: int, what: str) -> None:
 def use_stack(kernel: Programs, visitor: Visitor, bottom: int, top: int) -> None:
     """In the process's address space the kernel can use every page of its stack, and the page
     below faults."""
-    m, rng = kernel.m, visitor.kernel.m.rng
+    m, rng = kernel.m, visitor.kernel.m.setup.rng
     for va in range(bottom, top - PAGE, PAGE):
         value, at = rng.getrandbits(63), va + 8 * rng.randrange(512)
         m.call("probe_poke", at, value)
-        seen = m.read(at, 8, cr3=m_root(kernel))
+        seen = m.memory.read(at, 8, cr3=m_root(kernel))
         equal(int.from_bytes(seen, "little"), value, f"what the kernel's own space has at {at:#x} "
               "after it was written in the process's")
     before = m.regs
@@ -161,7 +161,7 @@ def use_stack(kernel: Programs, visitor: Visitor, bottom: int, top: int) -> None
 
 def read_tss(m: Machine) -> bytes:
     """The task state segment that TR names."""
-    return m.read(m.system.tr.base, TSS_SIZE)
+    return m.memory.read(m.system.tr.base, TSS_SIZE)
 
 
 def check_rsp0(kernel: Programs, rng: Random) -> None:
@@ -181,7 +181,7 @@ def check_rsp0(kernel: Programs, rng: Random) -> None:
 def check_too_early(m: Machine) -> None:
     """Before gdt_init there is no TSS to set anything in: a panic must say so."""
     m.run_to("gdt_init")
-    back = m.u64(m.regs.rsp)
+    back = m.memory.u64(m.regs.rsp)
     m.set_regs(rip=m.sym("set_kernel_stack"), rdi=layout.KERNEL_STACKS_BASE)
     expect(m.run_to(back, "machine_exit") != back, "before gdt_init, set_kernel_stack returns as "
            "if there were a TSS", "the panic of get_tss")

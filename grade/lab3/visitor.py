@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import struct
 from random import Random
 
 from grade.lab3.kernel import FRAME, STACK_TOP, Programs
 from grade.machine import layout
 from grade.machine.layout import PAGE, USER_CS, USER_SS
-from grade.machine.state import FIXED
+from grade.machine.state import FIXED, write_words
 
 IRETQ = b"\x48\xcf"
 RSP0 = layout.TSS_RSP0
@@ -26,15 +25,15 @@ class Visitor:
         kernel.page(self.root, self.code, code)
         self.stack_top = kernel.slots + STACK_TOP
         self.set_rsp0(self.stack_top)
-        self.m.poke_code(self.m.sym("kmain"), IRETQ)  # kmain never goes back there
+        self.m.memory.poke_code(self.m.sym("kmain"), IRETQ)  # kmain never goes back there
 
     def set_rsp0(self, top: int) -> None:
-        self.m.set_u64(self.m.system.tr.base + RSP0, top)
+        self.m.memory.set_u64(self.m.system.tr.base + RSP0, top)
 
     def enter(self, offset: int = 0, *, rsp: int = 0, flags: int = FIXED,
               **registers: int) -> None:
         """Be in ring 3, at an offset in the code. The machine must stand in ring 0."""
         frame = self.kernel.slots + FRAME
-        self.m.write(frame, struct.pack("<5Q", self.code + offset, USER_CS, flags, rsp, USER_SS))
+        write_words(self.m, frame, (self.code + offset, USER_CS, flags, rsp, USER_SS))
         self.m.set_regs(rip=self.m.sym("kmain"), rsp=frame, cr3=self.root, **registers)
         self.m.step()

@@ -114,9 +114,9 @@ def whole_call(guest: Guest, number: int, rsp: int, flags: int) -> None:
 
 def neighbourhood(machine: Machine, address: int) -> bytes:
     """What lies below an address of the kernel's, where a push would write."""
-    if address < KERNEL_BASE or not machine.walk(address):
+    if address < KERNEL_BASE or not machine.memory.walk(address):
         return b""
-    return machine.read(address - 32, 32)
+    return machine.memory.read(address - 32, 32)
 
 
 def single_step(guest: Guest, number: int) -> None:
@@ -166,12 +166,12 @@ def check_xmm(guest: Guest, number: int) -> None:
     code = assemble("\n".join([*(f"movups xmm{i}, [rbx + {16 * i}]" for i in range(16)), "syscall",
                                *(f"movups [rbx + {PAGE + 16 * i}], xmm{i}" for i in range(16)),
                                "done: jmp done"]), guest.program.spare, ["done"])
-    m.poke_code(guest.program.spare, code.bytes)
+    m.memory.poke_code(guest.program.spare, code.bytes)
     guest.plant(rip=guest.program.spare, rax=number, rbx=data, rflags=FIXED | IF)
     m.run_to(HANDLER)
     give_back(m, guest.rng)
     guest.come_back(code.labels["done"], "a system call")
-    equal(m.read(data + PAGE, 256).hex(), guest.program.contents[:256].hex(),
+    equal(m.memory.read(data + PAGE, 256).hex(), guest.program.contents[:256].hex(),
           "XMM0 to XMM15 after a system call")
     assert DATA_PAGES > 1
 

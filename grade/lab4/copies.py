@@ -56,22 +56,22 @@ class Copies:
     def from_user(self, copy: Copy) -> None:
         """Call it; look at the count, and at every byte of the buffer."""
         rubbish = self.rng.randbytes(ROOM)
-        self.m.write(self.buffer, rubbish)
+        self.m.memory.write(self.buffer, rubbish)
         count = self.call("copy_from_user", self.buffer, copy.va, copy.size)
         self.check_count("copy_from_user", copy, count)
-        bytes_ = self.m.read(copy.va, copy.done) if copy.done else b""
-        self.same(self.m.read(self.buffer, ROOM), bytes_ + rubbish[copy.done:],
+        bytes_ = self.m.memory.read(copy.va, copy.done) if copy.done else b""
+        self.same(self.m.memory.read(self.buffer, ROOM), bytes_ + rubbish[copy.done:],
                   f"the kernel's buffer after copy_from_user of {copy.words}")
 
     def to_user(self, copy: Copy) -> None:
         """Call it; look at the count, and at what the program has then."""
         data = self.rng.randbytes(ROOM)
-        self.m.write(self.buffer, data)
+        self.m.memory.write(self.buffer, data)
         behind = self.mapped(copy.va + copy.done)
         count = self.call("copy_to_user", copy.va, self.buffer, copy.size)
         self.check_count("copy_to_user", copy, count)
         if copy.done:
-            self.same(self.m.read(copy.va, copy.done), data[:copy.done],
+            self.same(self.m.memory.read(copy.va, copy.done), data[:copy.done],
                       f"the program's memory after copy_to_user of {copy.words}")
         if behind:
             self.same(self.mapped(copy.va + copy.done), behind,
@@ -79,7 +79,7 @@ class Copies:
 
     def mapped(self, va: int) -> bytes:
         """What there is at an address, to the end of its page."""
-        return self.m.read(va, PAGE - va % PAGE) if self.m.walk(va) else b""
+        return self.m.memory.read(va, PAGE - va % PAGE) if self.m.memory.walk(va) else b""
 
     def check_count(self, function: str, copy: Copy, count: int) -> None:
         expect(count == copy.done, f"{function} of {copy.size:#x} bytes at {copy.va:#x} "
@@ -170,7 +170,7 @@ def stack(rng: Random) -> Iterator[Copy]:
 def check_grown(copies: Copies, copy: Copy) -> None:
     """The pages are what a program's stack has."""
     for va in range(copy.va & -PAGE, copy.va + copy.done, PAGE) if copy.done else ():
-        found = copies.m.walk(va, copies.guest.root)
+        found = copies.m.memory.walk(va, copies.guest.root)
         expect(found and found.leaf.value & (USER | WRITABLE | NO_EXECUTE)
                == USER | WRITABLE | NO_EXECUTE, f"the stack's page {va:#x} is "
                + (str(found.leaf) if found else "not mapped"), "user, writable, not executable")
@@ -202,7 +202,7 @@ def check_write(guest: Guest) -> None:
     m, rng, data = guest.m, guest.rng, guest.program.data
     text = "".join(rng.choices("abcdefghijklmnopqrstuvwxyz", k=rng.randrange(300, 600)))
     end = data + ROOM
-    m.write(end - len(text), text.encode())
+    m.memory.write(end - len(text), text.encode())
     for fd, va, size, result, printed in (
             (1, end - len(text), len(text), len(text), text), (2, end - 9, 9, 9, text[-9:]),
             (1, end - 7, 5000, 7, text[-7:]), (1, end, 1, -EFAULT, ""), (1, data, 0, 0, ""),
@@ -217,8 +217,8 @@ def check_write(guest: Guest) -> None:
 
 def spoil_baseline(machine: Machine) -> None:
     """Make the embedded hello end by a fault: its first instruction is now ud2."""
-    file = machine.u64(machine.sym("embedded_baseline") + 8)
-    entry = machine.u64(file + 24)
-    table = machine.u64(file + 32)
-    offset, address = machine.u64(file + table + 8), machine.u64(file + table + 16)
-    machine.write(file + offset + entry - address, b"\x0f\x0b")
+    file = machine.memory.u64(machine.sym("embedded_baseline") + 8)
+    entry = machine.memory.u64(file + 24)
+    table = machine.memory.u64(file + 32)
+    offset, address = machine.memory.u64(file + table + 8), machine.memory.u64(file + table + 16)
+    machine.memory.write(file + offset + entry - address, b"\x0f\x0b")

@@ -7,7 +7,7 @@ from grade.lab import Lab
 from grade.machine import Machine
 from grade.machine.elf import Elf
 from grade.machine.layout import SYS_getpid
-from grade.machine.machine import load_symbols
+from grade.machine.symbols import load_symbols
 
 MOST = 2000
 
@@ -28,7 +28,7 @@ def null_call(machine: Machine, lab: Lab, program: str) -> int:
     machine.run_to(entry)
     before = machine.regs
     stack = before.rsp - 8
-    machine.set_u64(stack, entry)
+    machine.memory.set_u64(stack, entry)
     machine.set_regs(rip=load_symbols(path)["system_call"], rsp=stack, rdi=SYS_getpid)
     count = 0
     while machine.step().rip != entry:

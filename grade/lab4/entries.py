@@ -91,7 +91,7 @@ def through(machine: Machine, rng: Random, place: Place, trap: Trap) -> None:
              "cs": place.cs, "ss": place.ss, "rsp": place.stack_pointer(rng),
              "rflags": random_flags(rng, DF, ID, *((AC,) if place.cs & 3 else ())),
              **trap.registers}
-    machine.poke_code(place.code, trap.code)
+    machine.memory.poke_code(place.code, trap.code)
     machine.set_regs(**state, **place.bases(machine, users))
     before = machine.regs
     machine.run_to("trap")
@@ -122,7 +122,7 @@ def on_its_stack(machine: Machine, where: str, frame: State) -> None:
     if vector in IST and not (vector == VECTOR_DB and ring):
         top, name = ist_top(machine, vector), f"IST {IST[vector]}"
     elif ring:
-        top, name = machine.u64(machine.sym("cpu_tss") + layout.TSS_RSP0), "TSS.rsp0"
+        top, name = machine.memory.u64(machine.sym("cpu_tss") + layout.TSS_RSP0), "TSS.rsp0"
     else:
         top, name = frame["rsp"] & -16, "RSP"
     equal(machine.regs.rdi, top - frame_size(machine),
@@ -199,7 +199,7 @@ def deliver(machine: Machine, rng: Random, place: Place, vector: int) -> None:
     write_words(machine, start, pushed.values())
     machine.set_regs(**{name: interrupted[name] for name in GENERAL}, rsp=start,
                      rflags=FIXED | DF, cs=KERNEL_CS, ss=KERNEL_SS,
-                     rip=machine.u64(machine.sym("isr_stubs") + 8 * vector),
+                     rip=machine.memory.u64(machine.sym("isr_stubs") + 8 * vector),
                      **place.bases(machine, users))
     machine.run_to("trap")
     where = f"{NAMES[vector]} {place.words}"

@@ -52,9 +52,9 @@ def check_now(machine: Machine) -> None:
 def exchange_gdt_entries(machine: Machine) -> None:
     """User code before user data: not the order that SYSRET needs."""
     at = machine.sym("gdt")
-    data, code = (machine.u64(at + 8 * slot) for slot in (GDT_USER_DATA, GDT_USER_CODE))
-    machine.set_u64(at + 8 * GDT_USER_DATA, code)
-    machine.set_u64(at + 8 * GDT_USER_CODE, data)
+    data, code = (machine.memory.u64(at + 8 * slot) for slot in (GDT_USER_DATA, GDT_USER_CODE))
+    machine.memory.set_u64(at + 8 * GDT_USER_DATA, code)
+    machine.memory.set_u64(at + 8 * GDT_USER_CODE, data)
 
 
 def call(guest: Guest, rng: Random) -> None:
@@ -78,7 +78,7 @@ def sysret(guest: Guest, rng: Random) -> None:
     """Execute one SYSRET at syscall_entry, with the selectors of STAR."""
     m, target = guest.m, guest.program.spare + rng.randrange(0x100)
     flags = random_flags(rng, DF, ID)
-    m.poke_code(m.sym("syscall_entry"), SYSRET)
+    m.memory.poke_code(m.sym("syscall_entry"), SYSRET)
     m.set_regs(rip=m.sym("syscall_entry"), rcx=target, r11=flags)
     regs = m.step()
     equal(regs.rip, target, "SYSRET: RIP afterwards")

@@ -52,7 +52,7 @@ class Visit:
         regs = self.m.regs
         self.own = {name: getattr(regs, name) for name in OWN}
         self.stacks = {name: kept(self.m)[name] for name in STACKS}
-        self.back, self.rsp = self.m.u64(regs.rsp), regs.rsp + 8
+        self.back, self.rsp = self.m.memory.u64(regs.rsp), regs.rsp + 8
         stack = layout.KERNEL_STACKS_BASE + self.rng.randrange(1 << 30) * 16
         for name in STACKS:
             self.set(name, stack)
@@ -95,7 +95,7 @@ class Visit:
         expect(now["*kernel_rsp_ptr"] <= record, f"{words}: *kernel_rsp_ptr is "
                f"{now['*kernel_rsp_ptr']:#x}, above the record's end at {record:#x}",
                "the kernel's stack begins below the record, or it overwrites it")
-        equal(self.m.u64(record), MAGIC, f"{words}: what lies at boot_return_rsp")
+        equal(self.m.memory.u64(record), MAGIC, f"{words}: what lies at boot_return_rsp")
         equal(now["boot_stack_canary"], MAGIC, f"{words}: boot_stack_canary")
         equal(now["boot_return_cr3"], self.before["cr3"], f"{words}: boot_return_cr3")
 
@@ -158,7 +158,7 @@ def exit_group(guest: Guest) -> None:
 def killed_by(name: str, code: bytes) -> Way:
     """An instruction that ring 3 cannot execute."""
     def way(guest: Guest) -> None:
-        guest.m.poke_code(guest.program.spare, code)
+        guest.m.memory.poke_code(guest.program.spare, code)
         guest.plant(rip=guest.program.spare)
     way.__doc__ = name
     return way
@@ -171,7 +171,7 @@ def killed_in_an_interrupt(guest: Guest) -> None:
     m.run_to("trap")
     equal(m.newest_event.vector, layout.VECTOR_TIMER, "the vector that interrupts ring 3")
     stack = m.regs.rsp
-    m.run_to(m.u64(stack))
+    m.run_to(m.memory.u64(stack))
     m.set_regs(rip=m.sym("process_kill"), rdi=SIGKILL, rsp=stack)
 
 
@@ -223,7 +223,7 @@ def smash(guest: Guest, where: str) -> int:
     """Write over a canary: what is there instead."""
     value = guest.rng.getrandbits(64)
     if where == "record":
-        guest.m.set_u64(variable(guest.m, "boot_return_rsp"), value)
+        guest.m.memory.set_u64(variable(guest.m, "boot_return_rsp"), value)
     else:
         assign(guest.m, "boot_stack_canary", value)
     return value

@@ -49,7 +49,7 @@ def check_monitor(m: Machine, rng: Random, programs: Path) -> None:
     beyond = layout.KERNEL_STACKS_BASE + rng.randrange(1 << 20) * PAGE + (1 << 38)
     m.type(f"help\nprograms\nrun hello {words[0]} {words[1]}\nrun {words[2]}\nframes\n"
            f"map {address:#x}\nmap {beyond:#x}\nregs\n{words[3]}\nexit\n")
-    free, found, regs = count_free(m), m.walk(address), m.regs
+    free, found, regs = count_free(m), m.memory.walk(address), m.regs
     m.run_to_exit(layout.EXIT_OK)
     seen.check(*IN_RING_3)
     place = f"is at {found.pa:x}, entry .* of level {found.leaf.level}" if found else ": .*"
@@ -79,7 +79,7 @@ def check_all(guest: Guest) -> None:
 def clock(guest: Guest) -> None:
     m, at = guest.m, guest.program.data
     equal(guest.ask(SYS_clock_gettime, 1, at), 0, "clock_gettime(CLOCK_MONOTONIC)")
-    seconds, nanoseconds = struct.unpack("<qq", m.read(at, 16))
+    seconds, nanoseconds = struct.unpack("<qq", m.memory.read(at, 16))
     expect(0 <= seconds < 1000 and 0 <= nanoseconds < 10**9,
            f"clock_gettime says {seconds} s and {nanoseconds} ns", "the time since the start")
     equal(guest.ask(SYS_clock_gettime, 77, at), -EINVAL, "clock_gettime of clock 77")
@@ -92,22 +92,22 @@ def heap(guest: Guest) -> None:
     start = guest.ask(SYS_brk, 0)
     wanted = start + guest.rng.randrange(1, 5 * PAGE)
     equal(guest.ask(SYS_brk, wanted), wanted, "brk")
-    found = m.walk((wanted - 1) & -PAGE)
+    found = m.memory.walk((wanted - 1) & -PAGE)
     expect(found and found.user and found.writable and not found.executable,
            "the heap's last page is not the program's to use", "mapped: user, writable, not code")
-    equal(m.read(start, wanted - start).strip(b"\0"), b"", "what is in a new heap")
+    equal(m.memory.read(start, wanted - start).strip(b"\0"), b"", "what is in a new heap")
     for refused in (USER_END, 1 << 63, start - 1, layout.USER_STACK_LIMIT):
         equal(guest.ask(SYS_brk, refused), wanted, f"brk({refused:#x}), which cannot be,")
     equal(guest.ask(SYS_brk, start), start, "brk, back to the beginning")
-    equal(m.walk(start), None, "what is mapped where the heap was")
+    equal(m.memory.walk(start), None, "what is mapped where the heap was")
 
 
 def vectors(guest: Guest) -> None:
     """writev: two pieces, and what comes of a bad one."""
     m, at = guest.m, guest.program.data
-    m.write(at, struct.pack("<6Q", at + 0x100, 3, at + 0x200, 4, 8, 9) + bytes(0x100))
-    m.write(at + 0x100, b"abc")
-    m.write(at + 0x200, b"defg")
+    m.memory.write(at, struct.pack("<6Q", at + 0x100, 3, at + 0x200, 4, 8, 9) + bytes(0x100))
+    m.memory.write(at + 0x100, b"abc")
+    m.memory.write(at + 0x200, b"defg")
     before = len(m.console.text)
     equal(guest.ask(SYS_writev, 1, at, 2), 7, "writev of 3 and 4 bytes")
     equal(guest.ask(SYS_writev, 1, at, 3), 7, "writev of 3, 4 and 9 bytes, the last not readable,")
@@ -136,11 +136,11 @@ def set_and_get(guest: Guest) -> None:
 def answer(guest: Guest, code: int, base: int) -> None:
     """ARCH_GET_ writes the base, 8 bytes, to where the program says."""
     m, at = guest.m, guest.program.data + 8 * guest.rng.randrange(1, 0x800)
-    around = m.u64(at - 8), m.u64(at + 8)
+    around = m.memory.u64(at - 8), m.memory.u64(at + 8)
     equal(guest.ask(SYS_arch_prctl, code, at), 0,
           f"arch_prctl({code:#x}), which asks for the base,")
-    equal(m.u64(at), base, f"what arch_prctl({code:#x}) writes")
-    equal((m.u64(at - 8), m.u64(at + 8)), around, "what lies before and behind it")
+    equal(m.memory.u64(at), base, f"what arch_prctl({code:#x}) writes")
+    equal((m.memory.u64(at - 8), m.memory.u64(at + 8)), around, "what lies before and behind it")
 
 
 def refused(guest: Guest) -> None:
@@ -154,7 +154,7 @@ def refused(guest: Guest) -> None:
             equal(guest.ask(SYS_arch_prctl, code, address), -EPERM,
                   f"arch_prctl({code:#x}, {address:#x})")
     target = m.sym("syscall_table") + 8 * 400
-    kernels = m.u64(target)
+    kernels = m.memory.u64(target)
     for code in ANSWER.values():
         for address in (target, WINDOW_BASE, USER_END - 4, 8, guest.program.constants,
                         guest.program.data - 4, 1 << 47):
@@ -163,6 +163,7 @@ def refused(guest: Guest) -> None:
     for code in (0, 0x1000, 0x1005, 0x11, rng.getrandbits(31) | 0x2000):
         equal(guest.ask(SYS_arch_prctl, code, guest.program.data), -EINVAL,
               f"arch_prctl({code:#x})")
-    equal(m.u64(target), kernels, "what lies at an address of the kernel's that was given to it")
+    equal(m.memory.u64(target), kernels,
+          "what lies at an address of the kernel's that was given to it")
     for code, base in bases.items():
         equal(getattr(m.regs, BASES[code]), base, f"{BASES[code].upper()} after all of that")

@@ -93,7 +93,7 @@ class Twins:
         self.state.check(userstate.seen_in_ring_3(f), "the parent, when the child has ended")
         at = f.program.data + 0x40
         equal(f.ask(SYS_wait4, self.pid, at, 0, rflags=OFF), self.pid, "wait4 for the child")
-        equal(self.m.u32(at), status << 8, "the status of the child")
+        equal(self.m.memory.u32(at), status << 8, "the status of the child")
 
 
 # ---- Programs that run by themselves ---------------------------------------------------------
@@ -281,7 +281,7 @@ def frames_by_owner(machine: Machine) -> dict[int, list[tuple[str, int, bool]]]:
     kernel = variable(machine, "kernel_root")
     for process in all_processes(machine):
         if process.root not in (0, kernel):
-            for each in machine.mappings(process.root, 0, 255):
+            for each in machine.memory.mappings(process.root, 0, 255):
                 found.setdefault(each.pa, []).append((str(process), each.va, each.writable))
     return found
 
@@ -312,7 +312,7 @@ class Watch:
         check_isolation(self.m)
         kernel = variable(self.m, "kernel_root")
         for process in all_processes(self.m):
-            found = process.root != kernel and self.m.walk(self.run.counter, process.root)
+            found = process.root != kernel and self.m.memory.walk(self.run.counter, process.root)
             if found:
                 self.seen.setdefault(str(process), set()).add(self.m.phys.u64(found.pa))
                 if self.enough:

@@ -72,7 +72,7 @@ class Writer:
         at = self.at
         self.at = at + len(data) + -len(data) % 8
         assert self.at <= self.end
-        self.m.write(at, data)
+        self.m.memory.write(at, data)
         return at
 
     def text(self, text: str | int) -> int:
@@ -138,12 +138,12 @@ def check_stack(family: Family, argv: list[str], envp: list[str]) -> None:
     """argc, argv, envp, auxv."""
     m, at = family.m, family.m.regs.rsp
     equal(at % 16, 0, "RSP modulo 16 in the new program")
-    words = struct.unpack(f"<{(TOP - at) // 8}Q", m.read(at, TOP - at))
+    words = struct.unpack(f"<{(TOP - at) // 8}Q", m.memory.read(at, TOP - at))
     equal(words[0], len(argv), "argc of the new program")
     place = 1
     for name, texts in (("argv", argv), ("envp", envp)):
         found = words[place:place + len(texts)]
-        equal([m.string(each) for each in found], texts, f"{name} of the new program")
+        equal([m.memory.string(each) for each in found], texts, f"{name} of the new program")
         equal(words[place + len(texts)], 0, f"what lies behind {name}")
         place += len(texts) + 1
     auxiliary = dict(zip(words[place::2], words[place + 1::2]))
@@ -159,7 +159,7 @@ def check_memory(family: Family) -> None:
     found = sharing.user_half(family, m.regs.cr3)
     equal([hex(each.va) for each in found], [hex(each) for each in pages],
           "the pages that the new program has")
-    equal(m.read(p.data + PAGE, 3 * PAGE) == p.contents[PAGE:], True,
+    equal(m.memory.read(p.data + PAGE, 3 * PAGE) == p.contents[PAGE:], True,
           "that the new program's data are those of its file")
     for each in found:
         rights = each.writable, each.executable
@@ -221,7 +221,7 @@ class Unharmed:
         f, m, what = self.f, self.f.m, f"execve {why}"
         back = begin_exec(f, request, f.rng.choice(("syscall", "int80")))
         before = m.regs
-        content = m.read(f.program.data, 4 * PAGE)
+        content = m.memory.read(f.program.data, 4 * PAGE)
         if failing:
             failing.left = number
         stop = m.run_to(back, "process_kill", "enter_usermode")
@@ -241,7 +241,7 @@ class Unharmed:
         equal(fields(running(m)), self.process, f"{what}: the process afterwards")
         equal([each[:3] for each in sharing.user_half(f, m.regs.cr3)], self.pages,
               f"{what}: the program's pages afterwards")
-        equal(m.read(f.program.data, 4 * PAGE) == content, True,
+        equal(m.memory.read(f.program.data, 4 * PAGE) == content, True,
               f"{what}: that its data are intact")
         f.into_kernel(rflags=FIXED)
         equal(f.free(), self.free, f"{what}: frames_free() afterwards")
@@ -258,7 +258,7 @@ def requests(family: Family, name: str) -> list[tuple[Request, int, str]]:
     """What execve must refuse: request, error, why."""
     p, kernel = family.program, family.m.sym("kmain")
     unmapped, end = p.data - PAGE, p.data + 4 * PAGE
-    family.m.write(end - 8, b"/no-end/")
+    family.m.memory.write(end - 8, b"/no-end/")
     a_few: list[str | int] = ["a", "b"]
     long: list[str | int] = ["x" * 900] * 4
     full: list[str | int] = [*["y" * 22] * (WORDS - 1), "y" * 60]

@@ -44,7 +44,7 @@ def entries(family: Family) -> Iterator[tuple[str, Registers]]:
 def check_capture(family: Family, by: str, before: Registers) -> None:
     """capture_registers, called while a system call is being served."""
     place = family.scratch
-    family.m.write(place, b"\xee" * frame_size(family.m, FORK_REGISTERS))
+    family.m.memory.write(place, b"\xee" * frame_size(family.m, FORK_REGISTERS))
     family.m.call("capture_registers", place)
     compare(read_frame(family.m, place, FORK_REGISTERS), after_fork(before, by),
             f"capture_registers in a system call by {by}", HINT)
@@ -58,7 +58,7 @@ def check_layout(family: Family, child: Process) -> None:
            f"switch_rsp of the child is {rsp:#x}, its kernel stack is {bottom:#x} to {top:#x}",
            f"an address on it, {room} bytes or more below its top",
            "six registers, an address to return to, and a struct fork_child_registers")
-    equal(family.m.u64(rsp + SAVED), family.m.sym("forked_child_starts"),
+    equal(family.m.memory.u64(rsp + SAVED), family.m.sym("forked_child_starts"),
           "the word behind the six registers that switch_stacks pops from the child's stack",
           "switch_stacks returns there: it must be forked_child_starts")
 
@@ -127,9 +127,10 @@ def check_own_stack(family: Family, child: Process) -> None:
     expect(bottom != parent.get("kernel_stack.bottom"), "parent and child have one kernel stack",
            "a kernel stack for each")
     for root in (child.root, parent.root):
-        equal(m.walk(bottom - PAGE, root), None, "the guard page below the child's kernel stack")
+        equal(m.memory.walk(bottom - PAGE, root), None,
+              "the guard page below the child's kernel stack")
         for page in range(bottom, child.top, PAGE):
-            found = m.walk(page, root)
+            found = m.memory.walk(page, root)
             expect(found and found.writable and not found.user and not found.executable,
                    f"the child's kernel stack at {page:#x}: {found and found.leaf}",
                    "mapped in every address space: W, not U, NX",
@@ -138,7 +139,7 @@ def check_own_stack(family: Family, child: Process) -> None:
 
 def skip_user_state(family: Family) -> None:
     """save_user_state is not written yet: let it do nothing."""
-    family.m.poke_code(family.m.sym("save_user_state"), b"\xc3")
+    family.m.memory.poke_code(family.m.sym("save_user_state"), b"\xc3")
 
 
 def fork_without_memory(family: Family, before: Registers) -> int:
@@ -177,11 +178,11 @@ def check_early(lab: Lab) -> None:
     with lab.boot() as m:
         m.run_to("kmain")
         place = m.regs.rsp - 128  # machine.call leaves 256 bytes alone
-        before = m.read(place, 8)
+        before = m.memory.read(place, 8)
         error = m.call.error("process_allocate", place)
         expect(error != "OK", "process_allocate succeeds before frames_init",
                "an error: there is no memory for a kernel stack")
-        equal(m.read(place, 8), before, "what it has written as its result")
+        equal(m.memory.read(place, 8), before, "what it has written as its result")
         for function in ("processes_alive", "processes_started"):
             equal(m.call(function) & 0xFFFF_FFFF, 0, f"{function}() after that")
         equal(m.call("process_find", 1), 0, "process_find(1) when there are no processes")
@@ -191,7 +192,7 @@ def check_numbers(family: Family) -> None:
     """When the highest number has been given, the low ones come again, but none that is in use."""
     m = family.m
     taken = {each.pid for each in all_processes(m)}
-    m.write(m.sym("last_pid"), (HIGHEST_PID - 1).to_bytes(4, "little"))
+    m.memory.write(m.sym("last_pid"), (HIGHEST_PID - 1).to_bytes(4, "little"))
     for _ in range(max(taken) + 2):
         pid = family.fork().pid
         expect(0 < pid <= HIGHEST_PID and pid not in taken,
@@ -203,9 +204,9 @@ def check_numbers(family: Family) -> None:
 def bomb(family: Family) -> tuple[int, int]:
     """fork until it is refused: how many there are, and the refusal. No child's turn comes, which
     would take exercise 5.5: interrupts are off in ring 3, and nobody gives way."""
-    family.m.poke_code(family.m.sym("yield_if_due"), b"\xc3")
+    family.m.memory.poke_code(family.m.sym("yield_if_due"), b"\xc3")
     code = assemble(BOMB, family.program.spare, ["done"])
-    family.m.poke_code(family.program.spare, code.bytes)
+    family.m.memory.poke_code(family.program.spare, code.bytes)
     family.plant(rip=family.program.spare, rbx=0, rflags=OFF)
     error = family.come_back(code.labels["done"], "a loop of forks")
     return family.m.regs.rbx, error

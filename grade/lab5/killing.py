@@ -45,7 +45,7 @@ class Scene:
 
     def pipe(self) -> tuple[int, int]:
         equal(self.ask(SYS_pipe, self.f.program.data), 0, "pipe")
-        reader, writer = struct.unpack("<ii", self.m.read(self.f.program.data, 8))
+        reader, writer = struct.unpack("<ii", self.m.memory.read(self.f.program.data, 8))
         return reader, writer
 
     def begin(self, number: int, *arguments: int) -> None:
@@ -88,7 +88,7 @@ class Scene:
         at = self.f.program.data + 8 * self.f.rng.randrange(0x10, 0x200)
         self.begin(SYS_wait4, victim.pid, at, 0)
         self.to_parent(f"after the end of a child {victim.where}, by {self.by}", *others)
-        equal((self.m.regs.rax, self.m.u32(at)), (victim.pid, victim.signal),
+        equal((self.m.regs.rax, self.m.memory.u32(at)), (victim.pid, victim.signal),
               f"wait4 for a child {victim.where}, by {self.by}: number and status")
 
 
@@ -100,7 +100,7 @@ def asleep(scene: Scene, ends: tuple[int, int]) -> Iterator[tuple[str, tuple[int
     yield "asleep in wait4", (SYS_wait4, -1, 0, 0)
     yield "in sched_yield", (SYS_sched_yield,)
     yield "asleep in a read of the console", (SYS_read, 0, data, 8)
-    scene.m.write(data, A_YEAR)
+    scene.m.memory.write(data, A_YEAR)
     yield "asleep in nanosleep", (SYS_nanosleep, data, 0)
 
 

@@ -61,10 +61,10 @@ def check_pieces(family: Family) -> None:
         reader, writer = scene.pipe()
         before = rng.randbytes(_how_much(scene, reader, writer) - ROOM)
         bit, record = rng.randbytes(BIT), rng.randbytes(RECORD)
-        scene.m.write(data, before)
+        scene.m.memory.write(data, before)
         equal(scene.ask(SYS_write, writer, data, len(before)), len(before),
               "write to an empty pipe")
-        scene.m.write(data, record + bit)
+        scene.m.memory.write(data, record + bit)
         pid = scene.ask(SYS_fork)
         child = scene.to_child(pid)
         scene.begin(call, writer, *_record(scene, call))
@@ -95,7 +95,7 @@ def _record(scene: Scene, call: int) -> tuple[int, int]:
     if call == SYS_write:
         return data, RECORD
     parts = struct.pack("<4Q", data, BIT, data + BIT, RECORD - BIT)
-    scene.m.write(data + PARTS, parts)
+    scene.m.memory.write(data + PARTS, parts)
     return data + PARTS, 2
 
 
@@ -133,7 +133,7 @@ def _read(scene: Scene, reader: int, size: int) -> bytes:
         got = scene.ask(SYS_read, reader, place, min(0x100, size - len(data)))
         expect(got > 0, f"read of a pipe with {size - len(data)} bytes more returns {got}",
                "some of them")
-        data += scene.m.read(place, got)
+        data += scene.m.memory.read(place, got)
     return data
 
 

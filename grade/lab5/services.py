@@ -92,7 +92,7 @@ class Files:
 
     def pipe(self) -> tuple[int, int]:
         equal(self.ask(SYS_pipe, self.at), 0, "pipe")
-        reader, writer = struct.unpack("<ii", self.m.read(self.at, 8))
+        reader, writer = struct.unpack("<ii", self.m.memory.read(self.at, 8))
         return reader, writer
 
     def check_pipe(self) -> None:
@@ -100,11 +100,11 @@ class Files:
         reader, writer = self.pipe()
         equal((reader, writer), (3, 4), "the descriptors of the first pipe")
         data = self.f.rng.randbytes(200)
-        self.m.write(self.at + 0x200, data)
+        self.m.memory.write(self.at + 0x200, data)
         equal(self.ask(SYS_write, writer, self.at + 0x200, 200), 200, "write to a pipe")
         equal(self.ask(SYS_read, reader, self.at + 0x400, 150), 150, "read of 150 of 200 bytes")
         equal(self.ask(SYS_read, reader, self.at + 0x400 + 150, 150), 50, "read of the rest")
-        equal(self.m.read(self.at + 0x400, 200) == data, True,
+        equal(self.m.memory.read(self.at + 0x400, 200) == data, True,
               "that a pipe gives what it was given")
         equal(self.ask(SYS_read, writer, self.at, 1), -EBADF, "read from the end for writing")
         equal(self.ask(SYS_write, reader, self.at, 1), -EBADF, "write to the end for reading")
@@ -129,7 +129,7 @@ class Files:
         equal(self.ask(SYS_pipe, self.f.program.constants), -EFAULT, "pipe to read-only memory")
         pairs: list[int] = []
         while self.ask(SYS_pipe, self.at) == 0:
-            pairs += struct.unpack("<ii", self.m.read(self.at, 8))
+            pairs += struct.unpack("<ii", self.m.memory.read(self.at, 8))
             expect(len(pairs) < 1000, "there is no end of pipes", "-EMFILE")
         equal(self.ask(SYS_pipe, self.at), -EMFILE, "pipe when all descriptors are in use")
         for fd in pairs:
@@ -166,10 +166,10 @@ def check_sleep(family: Family) -> None:
     """nanosleep: at least as long as asked, and what it refuses."""
     f, m, at = family, family.m, family.program.data
     for seconds, nanoseconds, expected in ((-1, 0, -EINVAL), (0, 10**9, -EINVAL), (0, -1, -EINVAL)):
-        m.write(at, struct.pack("<qq", seconds, nanoseconds))
+        m.memory.write(at, struct.pack("<qq", seconds, nanoseconds))
         equal(f.ask(SYS_nanosleep, at, 0), expected, f"nanosleep({seconds} s, {nanoseconds} ns)")
     equal(f.ask(SYS_nanosleep, USER_END - 8, 0), -EFAULT, "nanosleep of a time that cannot be read")
-    m.write(at, struct.pack("<qq", 0, 25_000_000))
+    m.memory.write(at, struct.pack("<qq", 0, 25_000_000))
     f.into_kernel(rflags=OFF)
     before = m.call("timer_ticks")
     f.back()

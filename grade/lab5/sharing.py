@@ -19,7 +19,7 @@ LOAD = b"\x48\x8b\x07\xeb\xfe"  # mov rax, [rdi]; jmp $
 
 
 def user_half(family: Family, root: int) -> list[Mapping]:
-    return family.m.mappings(root, 0, HALF - 1)
+    return family.m.memory.mappings(root, 0, HALF - 1)
 
 
 def enrich(family: Family, count: int = 10) -> list[int]:
@@ -32,7 +32,7 @@ def enrich(family: Family, count: int = 10) -> list[int]:
         may_write = number != 2 and rng.random() < 0.8
         rights = NO_EXECUTE | (WRITABLE if may_write else 0)
         family.m.call.result("address_space_add_page", family.m.regs.cr3, va, rights)
-        family.m.write(va, rng.randbytes(PAGE))
+        family.m.memory.write(va, rng.randbytes(PAGE))
         writable += [va] if may_write else []
     return writable + [family.program.data + i * PAGE for i in range(4)]
 
@@ -146,8 +146,8 @@ def faults(family: Family, va: int) -> None:
 
 def plant_code(family: Family) -> None:
     """What store and load execute: in a page that fork shares, so before it."""
-    family.m.poke_code(family.program.spare, STORE)
-    family.m.poke_code(family.program.spare + 16, LOAD)
+    family.m.memory.poke_code(family.program.spare, STORE)
+    family.m.memory.poke_code(family.program.spare + 16, LOAD)
 
 
 def be(family: Family, root: int) -> None:
@@ -158,7 +158,7 @@ def be(family: Family, root: int) -> None:
 
 def page(family: Family, root: int, va: int) -> Translation:
     """Where a page is mapped."""
-    found = family.m.walk(va, root)
+    found = family.m.memory.walk(va, root)
     expect(found, f"the page at {va:#x} is not mapped any more", "it is mapped")
     assert found
     return found
@@ -255,10 +255,10 @@ def refuses(family: Family, root: int) -> None:
              p.data: "a page that can be written", p.data - PAGE: "a page that is not mapped",
              1 << 46 | PAGE: "an address without even a table"}
     for va, what in cases.items():
-        before = family.m.walk(va, root)
+        before = family.m.memory.walk(va, root)
         equal(family.m.call.error("copy_on_write", root, va), "ERROR_NOT_MAPPED",
               f"the error of copy_on_write for {what}")
-        after = family.m.walk(va, root)
+        after = family.m.memory.walk(va, root)
         equal(after and after.leaf.value & ~OWN, before and before.leaf.value & ~OWN,
               f"the entry of {what} after copy_on_write")
 
@@ -276,7 +276,7 @@ def kernel_writes(family: Family, writer: int, other: int, va: int) -> None:
         leaf = page(family, writer, each).leaf.value
         expect(leaf & WRITABLE and not leaf & PTE_COW,
                f"the entry at {each:#x} after clock_gettime is {words(leaf)}", "the process's own")
-    nanoseconds = m.u64(start + 8)
+    nanoseconds = m.memory.u64(start + 8)
     expect(nanoseconds < 10**9, f"clock_gettime wrote {nanoseconds} ns", "less than a second")
 
 

@@ -72,7 +72,7 @@ class Stage:
         before = m.regs
         own.stack = before.rsp - RED_ZONE & -16
         own.saved = {name: self.rng.getrandbits(64) for name in CALLEE_SAVED}
-        m.set_u64(own.stack - 8, m.sym(LANDING))
+        m.memory.set_u64(own.stack - 8, m.sym(LANDING))
         m.set_regs(rsp=own.stack - 8, rip=m.sym("yield"), **own.saved)
         m.run_to("switch_stacks")
         self.queue.append(own)
@@ -160,10 +160,10 @@ def check_poll(family: Family, what: str, call: tuple[int, int, int, int]) -> No
         ticks += 1
 
     if call[0] == SYS_fork:
-        m.poke_code(m.sym("process_fork"), REFUSE + layout.ERROR_NO_PROCESS.to_bytes(
+        m.memory.poke_code(m.sym("process_fork"), REFUSE + layout.ERROR_NO_PROCESS.to_bytes(
             4, "little") + RET)
     code = assemble(POLL.format(*call), family.program.spare, ["asked"])
-    m.poke_code(family.program.spare, code.bytes)
+    m.memory.poke_code(family.program.spare, code.bytes)
     m.on("on_tick", tick)
     family.plant(rip=family.program.spare, rflags=FIXED)
     asked = 0

@@ -65,8 +65,8 @@ def run(family: Family, text: str, memory: bytes) -> None:
     """Execute a piece of code in ring 3, with RDI at `memory` in the program's data."""
     f, data = family, family.program.data
     code = assemble(f"{text}\ndone: jmp done", f.program.spare, ["done"])
-    f.m.write(data, memory)
-    f.m.poke_code(f.program.spare, code.bytes)
+    f.m.memory.write(data, memory)
+    f.m.memory.poke_code(f.program.spare, code.bytes)
     f.plant(rip=f.program.spare, rdi=data, rflags=OFF)
     f.come_back(code.labels["done"], "a piece of code")
 
@@ -76,7 +76,7 @@ def seen_in_ring_3(family: Family) -> UserState:
     regs = family.m.regs
     numbers = {name: getattr(regs, name) for name in (*BASES, *SELECTORS)}
     run(family, "fxsave64 [rdi]", bytes(FPU))
-    return UserState(family.m.read(family.program.data, FPU), numbers)
+    return UserState(family.m.memory.read(family.program.data, FPU), numbers)
 
 
 def kept(process: Process) -> UserState:

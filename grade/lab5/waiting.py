@@ -58,15 +58,15 @@ def reap(family: Family, choices: list[Ended], pid: int, options: int = 0) -> En
     """wait4 gives one of these, with its status, and writes nothing else."""
     m, what = family.m, f"wait4({pid}, status, {options})"
     at = family.program.data + 4 * family.rng.randrange(2, 0x800)
-    m.write(family.program.data, b"\xdd" * 0x3000)
+    m.memory.write(family.program.data, b"\xdd" * 0x3000)
     found = wait(family, pid, options, at)
     ended = next((each for each in choices if each.pid == found), None)
     expect(ended, f"{what} returns {show(found)}",
            " or ".join(str(each.pid) for each in choices) + ", a child that has ended")
     assert ended
-    equal(m.u32(at), ended.status, f"the status that {what} writes for child {found}",
+    equal(m.memory.u32(at), ended.status, f"the status that {what} writes for child {found}",
           "exit(n) is n << 8, in the eight bits from 8 on; a signal is in the lowest seven")
-    equal(m.read(at - 4, 4) + m.read(at + 4, 4), b"\xdd" * 8,
+    equal(m.memory.read(at - 4, 4) + m.memory.read(at + 4, 4), b"\xdd" * 8,
           "what lies before and behind the status")
     return ended
 
@@ -83,9 +83,9 @@ def check_gone(family: Family, ended: Ended) -> None:
 def nothing(family: Family, pid: int, options: int, expected: int, why: str) -> None:
     """wait4 gives no child, and does not write."""
     at = family.program.data + 0x800
-    family.m.write(at, b"\xdd" * 8)
+    family.m.memory.write(at, b"\xdd" * 8)
     equal(wait(family, pid, options, at), expected, f"wait4({pid}, status, {options}) {why}")
-    equal(family.m.read(at, 8), b"\xdd" * 8, f"the status after wait4({pid}, …) {why}")
+    equal(family.m.memory.read(at, 8), b"\xdd" * 8, f"the status after wait4({pid}, …) {why}")
 
 
 def check_all_reaped(family: Family) -> None:
@@ -200,4 +200,4 @@ def check_waiting(family: Family) -> None:
     ended = end_somehow(f, child)
     asleep.wake()
     asleep.returns(ended.pid, "when the child has ended")
-    equal(f.m.u32(asleep.at), ended.status, "the status of a child that was waited for")
+    equal(f.m.memory.u32(asleep.at), ended.status, "the status of a child that was waited for")

@@ -103,12 +103,12 @@ def check_every_instruction(guest: Guest) -> None:
     m.mask_devices()
     serve_by_grader(m)
     m.set_regs(cr3=guest.root)
-    m.poke_code(guest.program.spare, b"\x0f\x0b")
+    m.memory.poke_code(guest.program.spare, b"\x0f\x0b")
     all_the_way(guest, "int 0x80", guest.program.int80, "trap")
     all_the_way(guest, "an exception", guest.program.spare, "trap")
     all_the_way(guest, "SYSCALL", guest.program.syscall, KERNEL_CODE, rax=NUMBER)
     m.set_regs(cr3=guest.root)
-    m.poke_code(m.sym(KERNEL_CODE), b"\x0f\x0b")
+    m.memory.poke_code(m.sym(KERNEL_CODE), b"\x0f\x0b")
     guest.in_ring0(user_base(guest.rng), rip=m.sym(KERNEL_CODE), rflags=FIXED)
     m.step()
     strike_at_each(guest, "trap", "on the way in from ring 0")
@@ -166,7 +166,7 @@ class Storm:
             return
         regs = self.step(self.rng.randrange(24))
         if not regs.cpl and self.rng.random() < 0.3 and \
-                not self.m.read(regs.rip, 3).startswith(LAST):
+                not self.m.memory.read(regs.rip, 3).startswith(LAST):
             self.m.set_regs(rflags=regs.rflags | TF)
             return
         self.m.nmi()

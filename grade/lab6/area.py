@@ -53,7 +53,7 @@ def rights(page: Mapping) -> str:
 
 def kernel_frames(machine: Machine) -> dict[int, int]:
     """The frame of each page of the entry area, as the kernel's own tables have it."""
-    found = {va: machine.walk(va, kernel_root(machine)) for va in RIGHTS}
+    found = {va: machine.memory.walk(va, kernel_root(machine)) for va in RIGHTS}
     absent = [va for va, each in found.items() if not each]
     expect(not absent, f"{named(absent[0]) if absent else ''} is not mapped in the kernel's space",
            "all of the entry area is")
@@ -64,7 +64,7 @@ def check_pages(machine: Machine, cr3: int, where: str) -> list[Mapping]:
     """In the kernel half of these tables are the pages of the entry area and nothing else, each
     with its frame and its rights: for the kernel only, and not global. What is mapped."""
     frames = kernel_frames(machine)
-    found = machine.mappings(cr3, HALF, LAST)
+    found = machine.memory.mappings(cr3, HALF, LAST)
     for page in found:
         expect(page.va in RIGHTS, f"{where}: {named(page.va)} is mapped, {page.size:#x} bytes: "
                f"ring 0 reads physical {page.pa:#x} there",
@@ -145,7 +145,7 @@ def check_in_use(machine: Machine) -> None:
 
 def check_tss(machine: Machine) -> None:
     tss = layout.ENTRY_TSS
-    equal(machine.u64(tss + layout.TSS_RSP0), layout.ENTRY_STACK_TOP, "rsp[0] in the TSS")
+    equal(machine.memory.u64(tss + layout.TSS_RSP0), layout.ENTRY_STACK_TOP, "rsp[0] in the TSS")
     for vector, number in IST.items():
         equal(ist_top(machine, vector, tss), entry_stack_top(vector),
               f"the stack of IST {number} in the TSS")
@@ -155,7 +155,7 @@ def check_gates(machine: Machine) -> None:
     """256 gates, each to its own stub in the entry area."""
     stubs = machine.sym("entry_stubs")
     for vector in range(VECTORS):
-        gate = machine.read(layout.ENTRY_IDT + 16 * vector, 16)
+        gate = machine.memory.read(layout.ENTRY_IDT + 16 * vector, 16)
         low, selector, ist, kind, middle, high = struct.unpack("<HHBBHI", gate[:12])
         equal(low | middle << 16 | high << 32, stubs + ENTRY_STUB_SIZE * vector,
               f"where the gate of vector {vector} leads to")

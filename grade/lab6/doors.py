@@ -72,7 +72,7 @@ def really(guest: Guest, trap: Trap, ring: int) -> None:
     m, rng, users = guest.m, guest.rng, user_base(guest.rng)
     place = guest.program.spare if ring else m.sym(KERNEL_CODE)
     m.set_regs(cr3=guest.root)
-    m.poke_code(place, trap.code)
+    m.memory.poke_code(place, trap.code)
     (guest.in_ring3 if ring else guest.in_ring0)(
         users, **{"rip": place, "rflags": random_flags(rng, DF, ID), **trap.registers})
     interrupted(guest, trap, ring, users)
@@ -175,7 +175,7 @@ def served(guest: Guest, frame: State, users: int) -> None:
     """The handler begins."""
     m, where = guest.m, "SYSCALL, at the handler"
     in_kernel(m, guest, users, where)
-    place = m.u64(PERCPU + layout.PERCPU_FRAME)
+    place = m.memory.u64(PERCPU + layout.PERCPU_FRAME)
     equal(place, guest.kernel_rsp - frame_size(m, SYSCALL_FRAME),
           f"{where}: percpu.frame (on the kernel's stack)")
     compare(read_frame(m, place, SYSCALL_FRAME),
@@ -190,7 +190,7 @@ def served(guest: Guest, frame: State, users: int) -> None:
 def changed_frame(guest: Guest) -> State:
     """Give the program other registers than it had; RIP and RFLAGS stay."""
     m = guest.m
-    place = m.u64(PERCPU + layout.PERCPU_FRAME)
+    place = m.memory.u64(PERCPU + layout.PERCPU_FRAME)
     found = read_frame(m, place, SYSCALL_FRAME)
     other = {**random_registers(guest.rng), "rsp": guest.user_rsp()}
     wanted = {**{name: other[name] for name in SYSCALL_FRAME.fields},
@@ -202,4 +202,4 @@ def changed_frame(guest: Guest) -> State:
 def serve_by_grader(machine: Machine) -> None:
     """Let system call NUMBER end in a function that is not used any more."""
     place = machine.sym("syscall_table") + 8 * NUMBER
-    machine.write(place, machine.sym(HANDLER).to_bytes(8, "little"), kernel_root(machine))
+    machine.memory.write(place, machine.sym(HANDLER).to_bytes(8, "little"), kernel_root(machine))

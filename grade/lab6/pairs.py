@@ -83,7 +83,7 @@ def pairs(lab: Lab, *, trusting: bool = True, **options: Any) -> Iterator[Pairs]
     with boot(lab, probe=True, **options) as m:
         m.run_to("timer_init")
         if trusting:
-            m.poke_code(m.sym("kpti_validate_shadow_tables"), TRUE)
+            m.memory.poke_code(m.sym("kpti_validate_shadow_tables"), TRUE)
         yield Pairs(m, lab.rng)
 
 
@@ -321,7 +321,7 @@ def check_pair(m: Machine, root: int, number: int) -> None:
     place = m.regs.rsp - 128
     equal(m.call.truth("kpti_get_page_tables", root, place, place + 8), True,
           "what kpti_get_page_tables returns")
-    equal((m.u64(place), m.u64(place + 8)), (root, root | SHADOW | number),
+    equal((m.memory.u64(place), m.memory.u64(place + 8)), (root, root | SHADOW | number),
           "the pair that it tells")
 
 

@@ -94,7 +94,7 @@ class Processor:
         """The action at an instruction with this opcode: RIP is at its first byte."""
         def act() -> bool:
             regs = self.m.regs
-            text = self.m.read(regs.rip, 16)
+            text = self.m.memory.read(regs.rip, 16)
             at = text.find(opcode)
             prefixes = text[:at].lstrip(b"\x66") if 0 <= at <= 2 else b"no"
             if len(prefixes) > 1:
@@ -176,7 +176,7 @@ class Processor:
             raise self.refuse(regs, "#UD", "INVPCID", "CPUID is asked for INVPCID before")
         kind = getattr(regs, instruction.other)
         place, length = instruction.operand(regs)
-        number, address = self.m.u64(place), self.m.u64(place + 8)
+        number, address = self.m.memory.u64(place), self.m.memory.u64(place + 8)
         if kind > LAST_TYPE or number > PCID or (number and not self.enabled):
             raise self.refuse(regs, "#GP", f"INVPCID of type {kind:#x} for PCID {number:#x}",
                               "SDM vol. 2A, INVPCID, lists what is allowed")

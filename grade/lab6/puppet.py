@@ -37,7 +37,7 @@ class Guest(puppet.Guest):
               "entry_leave: CR3 gets the shadow table before IRETQ")
         self.number = regs.cr3 & PCID
         self.root = regs.cr3 & ~(SHADOW | PCID)
-        self.kernel_rsp = self.m.u64(PERCPU + layout.PERCPU_KERNEL_RSP)
+        self.kernel_rsp = self.m.memory.u64(PERCPU + layout.PERCPU_KERNEL_RSP)
 
     @property
     def shadow(self) -> int:

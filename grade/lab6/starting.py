@@ -64,10 +64,10 @@ def check_option(lab: Lab, option: Option) -> None:
 
 def decide(machine: Machine, option: Option) -> None:
     """Step through kpti_is_wanted, and answer its CPUID and RDMSR as the processor in question."""
-    back = machine.u64(machine.regs.rsp)
+    back = machine.memory.u64(machine.regs.rsp)
     for _ in range(MOST_STEPS):
         before = machine.regs
-        code = machine.read(before.rip, 2)
+        code = machine.memory.read(before.rip, 2)
         if before.rip == back:
             return
         after = machine.step()
@@ -95,7 +95,7 @@ def check_pcids(lab: Lab, features: Features, cmdline: str = "pti=on") -> None:
         m.console.expect_in_order([re.compile(r"\[KPTI\] .*, PCIDs") if used else
                                    re.compile(r"\[KPTI\] (?!.*PCIDs).*")])
         if isolated:
-            equal(m.u64(PERCPU + layout.PERCPU_CR3_SWITCH),
+            equal(m.memory.u64(PERCPU + layout.PERCPU_CR3_SWITCH),
                   SHADOW | RING3 | CR3_NO_FLUSH if used else SHADOW, f"percpu.cr3_switch: {what}")
             check_pair(m, kernel_root(m), RING3 * used)
 
@@ -119,7 +119,7 @@ class Shortage:
     def run(self) -> None:
         """frame_alloc may call frame_alloc_run, or end in it: that is the same allocation."""
         rsp = self.m.regs.rsp
-        if rsp != self.last and not self.m.where(self.m.u64(rsp)).startswith("frame_alloc+"):
+        if rsp != self.last and not self.m.where(self.m.memory.u64(rsp)).startswith("frame_alloc+"):
             self.allocation()
         self.last = 0
 
@@ -131,7 +131,7 @@ class Shortage:
 
 def entry_area(machine: Machine) -> list[int]:
     """The pages that are mapped in the entry area's part of the kernel's space."""
-    return sorted(page.va for page in machine.mappings(kernel_root(machine), LAST, LAST)
+    return sorted(page.va for page in machine.memory.mappings(kernel_root(machine), LAST, LAST)
                   if page.va >= START)
 
 

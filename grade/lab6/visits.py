@@ -134,14 +134,14 @@ class Tour:
                             ("memory in the window",
                              layout.WINDOW_BASE + m.call.result("frame_alloc") + 0x450)):
             self.secrets[name] = self.lab.rng.randbytes(32)
-            m.write(place, self.secrets[name])
-        self.secrets["the kernel's code"] = m.read(m.sym("kmain"), 32)
-        self.secrets["the kernel's constants"] = m.read(m.sym("isr_stubs"), 64)
+            m.memory.write(place, self.secrets[name])
+        self.secrets["the kernel's code"] = m.memory.read(m.sym("kmain"), 32)
+        self.secrets["the kernel's constants"] = m.memory.read(m.sym("isr_stubs"), 64)
 
     def plant_on_stack(self, m: Machine) -> None:
-        bottom = (m.u64(KERNEL_RSP) + PAGE - 1 & -PAGE) - layout.STACK_SIZE
+        bottom = (m.memory.u64(KERNEL_RSP) + PAGE - 1 & -PAGE) - layout.STACK_SIZE
         self.secrets["a kernel stack"] = self.lab.rng.randbytes(32)
-        m.write(bottom, self.secrets["a kernel stack"], kernel_root(m))
+        m.memory.write(bottom, self.secrets["a kernel stack"], kernel_root(m))
 
     def stopped(self, m: Machine) -> None:
         """At a landing, or at the last place in the kernel: go on to the first in ring 3."""
@@ -169,10 +169,10 @@ class Tour:
         check_mirror(m, root, where)
         self.search(m, regs.cr3, regs.rip, where)
         if self.spin <= regs.rip < self.spun and layout.VECTOR_TIMER in vectors(m):
-            m.write(regs.r15 + 32, b"\1")
+            m.memory.write(regs.r15 + 32, b"\1")
 
     def search(self, m: Machine, cr3: int, rip: int, where: str) -> None:
-        pages = m.mappings(cr3)
+        pages = m.memory.mappings(cr3)
         for page in pages:
             expect(page.user or page.va >> 47, f"{where}: {page} is not for ring 3",
                    "in the user half all pages are the program's")

@@ -1,7 +1,8 @@
 """The grader's instruments: a virtual machine, and every way to look into it from outside."""
 
+from grade.machine.handover import HandOver
 from grade.machine.intlog import Interrupt
-from grade.machine.machine import Call, HandOver, Limits, Machine, Registers, Result, Stop, Value
+from grade.machine.machine import Call, Limits, Machine, Registers, Result, Stop, Value
 from grade.machine.multiboot2 import MemoryArea, Module
 from grade.machine.paging import Mapping, Translation
 

@@ -69,7 +69,7 @@ class Calls:
     def out(self, function: Place, *arguments: int) -> tuple[str, int]:
         """The same, of one whose last argument points to its result; and the result."""
         place = self.m.regs.rsp - OUT
-        return self.error(function, *arguments, place), self.m.u64(place)
+        return self.error(function, *arguments, place), self.m.memory.u64(place)
 
     def result(self, function: Place, *arguments: int) -> int:
         """The result alone, where no error is to be expected."""
@@ -97,11 +97,11 @@ class Calls:
         done: list[int] = []
         for start in range(0, len(calls), room):
             part = calls[start:start + room]
-            self.m.write(symbol.address,
-                         probe.encode(part, self.m.sym, symbol.address, list(done)))
-            self.m.set_u64(self.m.sym("probe_count"), len(part))
+            self.m.memory.write(symbol.address, probe.encode(part, self.m.sym, symbol.address,
+                                                             list(done)))
+            self.m.memory.set_u64(self.m.sym("probe_count"), len(part))
             self._run_probe(limits)
-            done += probe.results(self.m.read(symbol.address, len(part) * probe.RECORD.size))
+            done += probe.results(self.m.memory.read(symbol.address, len(part) * probe.RECORD.size))
         return done
 
     def _run_probe(self, limits: Limits | None) -> None:
@@ -114,7 +114,7 @@ class Calls:
         """Be at the first instruction; the registers before."""
         before = self.m.regs
         stack = self._stack(before)
-        self.m.set_u64(stack, self.m.sym(LANDING))
+        self.m.memory.set_u64(stack, self.m.sym(LANDING))
         self.m.set_regs(rsp=stack, rip=self.m.sym(function), rflags=before.rflags & ~RFLAGS_DF,
                         **dict(zip(ARGUMENTS, (each % WORD for each in arguments))), **others)
         return before
@@ -126,7 +126,7 @@ class Calls:
         if regs.cpl:
             raise Failure(Outcome.WRONG, f"the machine is in ring {regs.cpl}, at {regs.rip:#x}",
                           f"it is in the kernel, where {name_of(function)} can be called")
-        if regs.cr0 >> 31 and not self.m.walk(address, regs.cr3):
+        if regs.cr0 >> 31 and not self.m.memory.walk(address, regs.cr3):
             raise Failure(Outcome.WRONG, paging.explain(self.m.phys, regs.cr3, address),
                           f"{name_of(function)} is mapped where it is to be called")
 

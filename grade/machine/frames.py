@@ -30,7 +30,7 @@ def take_all(machine: Machine) -> list[int]:
     taken: list[int] = []
     while True:
         count = machine.call("probe_take_all", machine.sym("frame_alloc"), slots.address, room)
-        data = machine.read(slots.address, WORD * min(count, room))
+        data = machine.memory.read(slots.address, WORD * min(count, room))
         taken += memoryview(data).cast("Q").tolist()
         check_taken(machine, taken)
         if count < room:

@@ -30,6 +30,6 @@ def _write(machine: Machine, dr0: int, dr7: int) -> None:
     machine.set_regs(cr3=variable(machine, "kernel_root"), cs=KERNEL_CS, ss=KERNEL_SS,
                      rflags=FIXED, rip=room, rax=dr0, rcx=dr7)
     if machine.phys.read(room - KERNEL_BASE, len(WRITE_BOTH)) != WRITE_BOTH:
-        machine.poke_code(room, WRITE_BOTH)
+        machine.memory.poke_code(room, WRITE_BOTH)
     machine.step(2)
     machine.set_regs(**values(before, KEPT))

@@ -114,7 +114,7 @@ def frame_size(machine: Machine, frame: Frame = TRAP_FRAME) -> int:
 def read_frame(machine: Machine, address: int, frame: Frame = TRAP_FRAME) -> State:
     """A frame in memory, by the names of its fields."""
     size, fields = frame_layout(machine, frame)
-    data = machine.read(address, size)
+    data = machine.memory.read(address, size)
     return {name: int.from_bytes(data[each.offset:each.offset + each.size], "little")
             for name, each in fields.items() if name in frame.fields}
 
@@ -125,12 +125,12 @@ def write_frame(machine: Machine, address: int, state: State, frame: Frame = TRA
     for name in frame.fields:
         if name in state:
             each = fields[name]
-            machine.write(address + each.offset, state[name].to_bytes(each.size, "little"))
+            machine.memory.write(address + each.offset, state[name].to_bytes(each.size, "little"))
 
 
 def mapped(machine: Machine, va: int, root: int | None = None) -> Translation:
     """Where a page is, that must be mapped."""
-    found = machine.walk(va, root)
+    found = machine.memory.walk(va, root)
     if found is None:
         raise Failure(Outcome.WRONG, f"{va:#x} is not mapped", "it is, by what was done before")
     return found
@@ -139,12 +139,12 @@ def mapped(machine: Machine, va: int, root: int | None = None) -> Translation:
 def ist_top(machine: Machine, vector: int, tss: int | None = None) -> int:
     """Where RSP begins for a vector with a stack of its own, as the TSS has it."""
     start = machine.sym("cpu_tss") if tss is None else tss
-    return machine.u64(start + TSS_IST1 + 8 * (IST[vector] - 1))
+    return machine.memory.u64(start + TSS_IST1 + 8 * (IST[vector] - 1))
 
 
 def write_words(machine: Machine, address: int, words: Iterable[int]) -> None:
     """64-bit words, such as the processor pushes."""
-    machine.write(address, b"".join(struct.pack("<Q", word) for word in words))
+    machine.memory.write(address, b"".join(struct.pack("<Q", word) for word in words))
 
 
 def give_back(machine: Machine, rng: Random, **result: int) -> None:
@@ -152,13 +152,13 @@ def give_back(machine: Machine, rng: Random, **result: int) -> None:
     are its to use, and return."""
     regs = machine.regs
     machine.set_regs(**{**{name: rng.getrandbits(64) for name in CALLER_SAVED}, **result},
-                     rip=machine.u64(regs.rsp), rsp=regs.rsp + 8)
+                     rip=machine.memory.u64(regs.rsp), rsp=regs.rsp + 8)
 
 
 def leave(machine: Machine, result: int) -> None:
     """At a function's first instruction: return, and nothing is done."""
     regs = machine.regs
-    machine.set_regs(rip=machine.u64(regs.rsp), rsp=regs.rsp + 8, rax=result)
+    machine.set_regs(rip=machine.memory.u64(regs.rsp), rsp=regs.rsp + 8, rax=result)
 
 
 def come_back_changed(machine: Machine, rng: Random, where: str, **changes: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import contextlib
+import functools
 import resource
 import shutil
 import subprocess
@@ -109,3 +110,13 @@ class Symbols:
         if not function and not line:
             return f"{address:#x} (not in the kernel's code)"
         return f"{name} ({line})" if line else name
+
+
+@functools.lru_cache(maxsize=None)
+def _read(kernel: Path, changed: int) -> Symbols:
+    return Symbols(kernel)
+
+
+def load_symbols(kernel: Path) -> Symbols:
+    """The names of a kernel file, read once as long as it does not change."""
+    return _read(kernel.resolve(), kernel.stat().st_mtime_ns)

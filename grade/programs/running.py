@@ -57,7 +57,7 @@ def with_warden(lab: Lab, runs: Sequence[Run], int80: bool, options: dict[str, A
     """The programs as children of one process, in one boot."""
     warden = Warden(runs, lab.rng, int80)
     with lab.boot(probe=True, modules=warden.modules, limits=LIMITS, **options) as machine:
-        machine.on(warden.all_have_ended, lambda: warden.look(machine.read))
+        machine.on(warden.all_have_ended, lambda: warden.look(machine.memory.read))
         try:
             run_all(machine, layout.EXIT_OK)
         except Failure as failure:

@@ -49,7 +49,7 @@ class Seen:
             return
         for each in self._programs:
             va, data = each.code
-            if self.m.walk(va) and self.m.read(va, len(data)) == data:
+            if self.m.memory.walk(va) and self.m.memory.read(va, len(data)) == data:
                 if regs.rip == each.elf.entry_va:
                     self.story.append(f"{each.name} begins")
                 elif regs.rip == each.call and regs.rax == SYS_exit:

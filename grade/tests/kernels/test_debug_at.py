@@ -6,7 +6,7 @@ import pytest
 
 from grade.build import build
 from grade.catalog import load
-from grade.machine.machine import load_symbols
+from grade.machine.symbols import load_symbols
 from grade.tests.kernels.grading import LABS, WORK
 from grade.tree import ROOT, lab_directory
 

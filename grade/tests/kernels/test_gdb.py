@@ -11,7 +11,8 @@ from grade.build import build
 from grade.lab import Lab
 from grade.lab4.puppet import puppet
 from grade.machine import Machine, layout, paging
-from grade.machine.machine import HandOver, Place
+from grade.machine.calls import Place
+from grade.machine.handover import HandOver
 from grade.tests import HANGING
 from grade.tests.kernels.grading import SEED, worker
 from grade.tree import ROOT, lab_directory
@@ -130,7 +131,7 @@ def test_a_panic_in_the_entry_area_is_named() -> None:
     lab = reference(6)
     with lab.boot(cmdline="pti=on") as machine:
         machine.run_to("entry_leave")
-        machine.poke_code(machine.sym("entry_leave") + 2, b"\x0f\x0b")  # ud2
+        machine.memory.poke_code(machine.sym("entry_leave") + 2, b"\x0f\x0b")  # ud2
         machine.set_regs(rip=machine.sym("entry_leave") + 2)
         machine.run_to_exit(layout.EXIT_PANIC)
         machine.console.expect_in_order([re.compile(r"PANIC: #UD .*"),

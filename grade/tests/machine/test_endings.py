@@ -58,7 +58,7 @@ def test_sleep_for_good_is_found_at_once(kernel: Path) -> None:
 def test_a_jump_on_the_spot_is_found_long_before_the_limit(kernel: Path) -> None:
     with Machine(kernel, limits=Limits(cpu=60.0)) as m:
         m.run_to("kmain")
-        m.poke_code(m.regs.rip, b"\xeb\xfe")
+        m.memory.poke_code(m.regs.rip, b"\xeb\xfe")
         assert m.run_to_stop().ending == Ending.SPINNING
         assert m.session.qemu.cpu_seconds() < 30
 
@@ -87,7 +87,7 @@ def test_exceptions_for_ever_are_counted(kernel: Path) -> None:
 def test_ticks_that_wake_nobody_are_counted(kernel: Path) -> None:
     with Machine(kernel, limits=Limits(cpu=60.0, ticks=3)) as m:
         m.run_to("kmain")
-        m.poke_code(m.sym("other_fault"), TICK_HANDLER)
+        m.memory.poke_code(m.sym("other_fault"), TICK_HANDLER)
         m.set_regs(rip=m.sym("timer_on_vector_8"))
         with pytest.raises(Failure, match="sleeps in hlt at timer_on_vector_8") as caught:
             m.run_to_exit()
@@ -97,7 +97,7 @@ def test_ticks_that_wake_nobody_are_counted(kernel: Path) -> None:
 def test_a_tick_that_has_just_come_hides_no_sleep(kernel: Path) -> None:
     with Machine(kernel) as m:
         m.run_to("kmain")
-        m.poke_code(m.sym("other_fault"), TICK_HANDLER)
+        m.memory.poke_code(m.sym("other_fault"), TICK_HANDLER)
         m.set_regs(rip=m.sym("timer_on_vector_8"))
         m.run_to("other_fault")
         failure = classify(m, Stop(Ending.HALTED, m.regs.rip), "")

@@ -57,7 +57,7 @@ def test_before_paging(kernel: Path) -> None:
 def test_panic_with_lines(kernel: Path) -> None:
     with Machine(kernel) as m:
         m.run_to("kmain")
-        m.write(m.sym("panic_address"), b"%016x" % (m.sym("kmain.end")))
+        m.memory.write(m.sym("panic_address"), b"%016x" % (m.sym("kmain.end")))
         m.set_regs(rip=m.sym("leave_panic"))
         with pytest.raises(Failure) as caught:
             m.run_to_exit(0x10)

@@ -12,7 +12,8 @@ import pytest
 
 from grade import toolchain
 from grade.machine.gdbremote import GdbError
-from grade.machine.machine import Call, HandOver, Machine, MemoryArea, Module, Result, Value
+from grade.machine.handover import HandOver
+from grade.machine.machine import Call, Machine, MemoryArea, Module, Result, Value
 from grade.machine.msr import places
 from grade.machine.multiboot2 import memory_map, tags
 from grade.machine.session import Ending
@@ -90,16 +91,16 @@ def test_stepping_out_of_the_machine(kernel: Path) -> None:
 def test_memory(kernel: Path) -> None:
     with Machine(kernel) as m:
         m.run_to("kmain")
-        assert m.read(m.sym("hello"), 5) == b"hello"
-        assert m.string(m.sym("panic_text")).startswith("PANIC: ")
-        m.write(m.sym("hello"), b"HELLO")
+        assert m.memory.read(m.sym("hello"), 5) == b"hello"
+        assert m.memory.string(m.sym("panic_text")).startswith("PANIC: ")
+        m.memory.write(m.sym("hello"), b"HELLO")
         across = 0x400000 - 3
-        m.write(across, b"across")
+        m.memory.write(across, b"across")
         assert m.phys.read(across, 6) == m.session.gdb.read(across, 6) == b"across"
-        m.set_u64(0x300000, 0x1122334455667788)
-        assert m.u64(0x300000) == 0x1122334455667788 and m.u32(0x300004) == 0x11223344
+        m.memory.set_u64(0x300000, 0x1122334455667788)
+        assert m.memory.u64(0x300000) == 0x1122334455667788 and m.memory.u32(0x300004) == 0x11223344
         with pytest.raises(Failure, match="is not mapped") as caught:
-            m.read(0x7000_0000_0000, 1)
+            m.memory.read(0x7000_0000_0000, 1)
         assert caught.value.outcome == Outcome.WRONG
         m.run_to_exit(0x10)
     assert m.console.lines[0] == "HELLO"
@@ -109,7 +110,7 @@ def test_poked_code_is_executed(kernel: Path) -> None:
     with Machine(kernel) as m:
         m.run_to("kmain")
         assert m.call("sum", 1, 2) > 2
-        m.poke_code(m.sym("sum"), b"\x31\xc0\xff\xc0\xc3")  # return 1
+        m.memory.poke_code(m.sym("sum"), b"\x31\xc0\xff\xc0\xc3")  # return 1
         assert m.call("sum", 1, 2) == 1
 
 
@@ -173,7 +174,7 @@ def test_an_nmi(kernel: Path) -> None:
         m.run_to("say_hello")
         m.nmi()
         m.run_to("other_fault")
-        assert m.events[-1].vector == 2 and m.u64(m.regs.rsp) == m.sym("say_hello")
+        assert m.events[-1].vector == 2 and m.memory.u64(m.regs.rsp) == m.sym("say_hello")
 
 
 def test_batch(kernel: Path) -> None:
@@ -185,7 +186,7 @@ def test_batch(kernel: Path) -> None:
         before = m.regs
         results = m.call.batch([Call("sum", *each) for each in numbers])
         assert results == [sum(each) % (1 << 64) for each in numbers]
-        m.set_u64(0x300000, 77)
+        m.memory.set_u64(0x300000, 77)
         chain = [Call("sum", 1, 0, 0, 0, 0, 0)]
         chain += [Call("sum", Result(i), Result(0), 0, 0, 0, 0) for i in range(19)]
         assert m.call.batch(chain) == list(range(1, 21))
@@ -198,7 +199,7 @@ def test_batch(kernel: Path) -> None:
 def test_actions_on_the_way(kernel: Path) -> None:
     letters = []
     with Machine(kernel) as m:
-        m.on("print.next", lambda: letters.append(m.read(m.regs.rsi, 1)))
+        m.on("print.next", lambda: letters.append(m.memory.read(m.regs.rsi, 1)))
         m.run_to("leave_ok")
     assert b"".join(letters) == b"hello\r\nworld\n\0"
 
@@ -228,7 +229,7 @@ def test_watchpoint(kernel: Path) -> None:
         m.run_to("kmain")
         m.session.gdb.watch(m.sym("information"), 4)
         m.set_regs(rip=m.sym("probe_run"))
-        m.set_u64(m.sym("probe_count"), 0)
+        m.memory.set_u64(m.sym("probe_count"), 0)
         m.session.gdb.unwatch(m.sym("information"), 4)
         m.session.gdb.watch(m.sym("probe_count"), 8, "read")
         stop = m.run_to_stop()
@@ -259,7 +260,7 @@ def test_monitor(kernel: Path) -> None:
 def test_typing_at_the_serial_port(kernel: Path) -> None:
     with Machine(kernel) as m:
         m.run_to("kmain")
-        m.poke_code(m.sym("sum"), bytes.fromhex("66bafd03 ec a801 74f9 66baf803 31c0 ec c3"))
+        m.memory.poke_code(m.sym("sum"), bytes.fromhex("66bafd03 ec a801 74f9 66baf803 31c0 ec c3"))
         m.type("k")
         assert m.call("sum") == ord("k")
 

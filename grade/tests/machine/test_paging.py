@@ -160,7 +160,7 @@ def test_against_qemu(kernel: Path) -> None:
         vas = [rng.randrange(1 << 31) for _ in range(40)]
         for va in [*vas, (1 << 30) - 1, 1 << 30, 0, KERNEL_BASE]:
             said = re.search(r"gpa: (?:0x)?([0-9a-f]+)", m.session.qmp.monitor(f"gva2gpa {va:#x}"))
-            found = m.walk(va)
+            found = m.memory.walk(va)
             assert (int(said[1], 16) if said else None) == (found.pa if found else None)
-        assert len(m.mappings()) == 512
-        assert m.table_frames() == {m.sym("level4"), m.sym("level3"), m.sym("level2")}
+        assert len(m.memory.mappings()) == 512
+        assert m.memory.table_frames() == {m.sym("level4"), m.sym("level3"), m.sym("level2")}

@@ -10,7 +10,7 @@ import pytest
 
 from grade.machine.console import Console
 from grade.machine.intlog import KEPT, TAIL, InterruptLog
-from grade.machine.machine import load_symbols
+from grade.machine.symbols import load_symbols
 from grade.outcome import Failure, Outcome, equal, expect
 
 LOG = b"""Servicing hardware INT=0x20
