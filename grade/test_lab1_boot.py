@@ -13,7 +13,7 @@ from random import Random
 
 from grade.check import check, equal, expect
 from grade.lab import Lab
-from grade.lab1 import pages, segments
+from grade.lab1 import boot_tables, segments
 from grade.lab1.boot_info import ENTRY_SIZES, Information, random_information
 from grade.lab1.uart import MOST_STEPS, NoUart, Uart, call_with
 from grade.machine import Call, Interrupt, Machine, MemoryArea, layout
@@ -123,7 +123,7 @@ def test_image_tables(lab: Lab) -> None:
         l4 = physical(lab, machine, "boot_l4")
         found = [*machine.memory.mappings(l4, 0, here - 1),
                  *machine.memory.mappings(l4, here + 1, 511)]
-        pages.compare(pages.seen(found), pages.image(machine, base), machine)
+        boot_tables.compare(boot_tables.seen(found), boot_tables.image(machine, base), machine)
 
 
 @check("T1.3", title="The boot tables open the window on the first 4 GiB of physical memory",
@@ -137,7 +137,7 @@ def test_window_tables(lab: Lab) -> None:
         base, size = layout.WINDOW_BASE, layout.BOOT_WINDOW_SIZE
         slot = base >> 39 & 511
         found = machine.memory.mappings(physical(lab, machine, "boot_l4"), slot, slot)
-        pages.compare(pages.seen(found), pages.window(base, size), machine)
+        boot_tables.compare(boot_tables.seen(found), boot_tables.window(base, size), machine)
 
 
 # ---- Exercise 1.2: into long mode -------------------------------------------------------------

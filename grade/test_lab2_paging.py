@@ -16,10 +16,10 @@ from grade.lab2.frames import (FramesInit, Pool, booted_layout, check_bad_frees,
 from grade.lab2.kernel import OUT, Kernel, ask
 from grade.lab2.kernel_space import (check_control, check_forbidden, check_mappings, check_overflow,
                                      check_tables_in_use)
-from grade.lab2.live import Live, check_large, check_protect, check_unmap
-from grade.lab2.memory import GIB, MIB
-from grade.lab2.space import (Space, check_no_user_bits, check_tables, compare, map_call,
-                              random_page, size_name, table_contents)
+from grade.lab2.mmu import Live, check_large, check_protect, check_unmap
+from grade.lab2.memory_maps import GIB, MIB
+from grade.lab2.address_space import (Space, check_no_user_bits, check_tables, compare, map_call,
+                                      random_page, size_name, table_contents)
 from grade.machine import MemoryArea, Module, paging
 from grade.machine.layout import EXIT_OK, PAGE, WINDOW_BASE
 from grade.outcome import Failure, Outcome

@@ -7,22 +7,22 @@ from __future__ import annotations
 
 from grade.check import check
 from grade.lab import Lab
-from grade.lab3.elves import (check_contents, check_rights, load_random, refuse_all,
-                              run_out_of_frames)
-from grade.lab3.entrance import check_fs_base, check_ticks, entrance, random_stack
+from grade.lab3.elf_files import (check_contents, check_rights, load_random, refuse_all,
+                                  run_out_of_frames)
+from grade.lab3.first_registers import check_fs_base, check_ticks, entrance, random_stack
 from grade.lab3.first_stack import (Arguments, FirstStack, arguments_of, check_lines,
                                     random_arguments)
 from grade.lab3.gates import Caller, check_gates, raise_from_ring3, unserved
-from grade.lab3.growth import (LIMIT, Stack, grow, guilty_kernel, guilty_though_not_by_the_u_bit,
-                               no_frames, no_stack, overflow)
+from grade.lab3.stack_growth import (LIMIT, Stack, grow, guilty_kernel,
+                                     guilty_though_not_by_the_u_bit, no_frames, no_stack, overflow)
 from grade.lab3.hostile import FORGED, MEMORY, PRIVILEGED, Zoo
 from grade.lab3.kernel import programs
 from grade.lab3.kernel_stacks import (UD2, check_frame_place, check_own_stack, check_rsp0,
                                       check_too_early, copy_in_vain, copy_some, interrupted,
                                       use_stack)
-from grade.lab3.visitor import Visitor
-from grade.lab3.writing import (check_embedded, end_program, refuse_writes, write_all_kinds,
-                                write_in_part, writer)
+from grade.lab3.ring3 import Visitor
+from grade.lab3.sys_write import (check_embedded, end_program, refuse_writes, write_all_kinds,
+                                  write_in_part, writer)
 from grade.machine.layout import PAGE
 
 

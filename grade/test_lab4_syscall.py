@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from grade.check import check
 from grade.lab import Lab
-from grade.lab4 import calls, copies, entries, msrs, returns, sequence, services
+from grade.lab4 import boot_return, copies, entries, many_programs, msrs, services, syscalls
 from grade.lab4.copies import Copies
 from grade.lab4.entries import gs_in_program
 from grade.lab4.puppet import guest, skip_baseline
-from grade.lab4.returns import Visit
+from grade.lab4.boot_return import Visit
 from grade.machine import layout
 from grade.machine.frames import count_free
 from grade.machine.layout import CR4_SMAP, CR4_SMEP, ENOSYS, PAGE, USER_END
@@ -115,7 +115,7 @@ def test_return(lab: Lab) -> None:
             visit = Visit(visitor, ordinal)
             visit.begin()
             visit.enter()
-            returns.exit_by_int80(visitor)
+            boot_return.exit_by_int80(visitor)
             visit.end()
 
 
@@ -126,9 +126,9 @@ def test_return(lab: Lab) -> None:
             "called, whatever way led there")
 def test_ways_out(lab: Lab) -> None:
     """Killed by #UD, #GP, #DE, in the timer's interrupt, in an NMI on the IST stack."""
-    with guest(lab, programs=len(returns.WAYS)) as visitor:
+    with guest(lab, programs=len(boot_return.WAYS)) as visitor:
         skip_baseline(visitor.m)
-        for way in lab.rng.sample(returns.WAYS, len(returns.WAYS)):
+        for way in lab.rng.sample(boot_return.WAYS, len(boot_return.WAYS)):
             visit = Visit(visitor)
             visit.begin()
             visit.enter()
@@ -149,8 +149,8 @@ def test_nested(lab: Lab) -> None:
         visit = Visit(visitor, "outermost")
         visit.begin()
         visit.enter()
-        returns.nest(visitor, 2)
-        returns.exit_by_int80(visitor)
+        boot_return.nest(visitor, 2)
+        boot_return.exit_by_int80(visitor)
         visit.end()
 
 
@@ -165,14 +165,14 @@ def test_canary(lab: Lab) -> None:
     for where in ("record", "global"):
         with guest(lab) as visitor:
             visitor.start()
-            value = returns.smash(visitor, where)
-            returns.exit_by_int80(visitor)
+            value = boot_return.smash(visitor, where)
+            boot_return.exit_by_int80(visitor)
             visitor.m.run_to("boot_return_to_kernel")
-            returns.check_report(visitor.m, value)
+            boot_return.check_report(visitor.m, value)
     with guest(lab) as visitor:
         visitor.m.run_to("programs_baseline")
         visitor.m.call.begin("boot_return_to_kernel", 0)
-        returns.check_report(visitor.m, 0)
+        boot_return.check_report(visitor.m, 0)
 
 
 @check("T4.9", title="A hundred programs run one after the other, and no frame is lost", points=3,
@@ -181,14 +181,14 @@ def test_canary(lab: Lab) -> None:
             "the stack, or the address space, that is given back the one that was used?")
 def test_hundred_programs(lab: Lab) -> None:
     """Exits, faults, and files that are none; the kernel's half is the same in each."""
-    programs = [sequence.small(lab.rng, number) for number in range(100)]
+    programs = [many_programs.small(lab.rng, number) for number in range(100)]
     with lab.boot(probe=True, modules=[each.module for each in programs]) as m:
         skip_baseline(m)
         m.run_to("programs_run")
         back, free = m.memory.u64(m.regs.rsp), count_free(m)
         for _ in range(5):
             m.run_to("enter_usermode_returnable")
-            sequence.check_shared(m)
+            many_programs.check_shared(m)
         m.run_to(back)
         equal(count_free(m), free, "the number of free frames after 100 programs")
         m.console.expect_in_order([each.line for each in programs])
@@ -271,11 +271,12 @@ def test_handler(lab: Lab) -> None:
     """The grader's own handler looks at its arguments, its stack, the frame and percpu."""
     with guest(lab) as visitor:
         visitor.start()
-        number = calls.hook(visitor.m, lab.rng)
-        for rsp in calls.stack_pointers(visitor.m, lab.rng):
-            before = calls.syscall(visitor, number, rsp, random_flags(lab.rng, *calls.HOSTILE))
-            visitor.m.run_to(calls.HANDLER)
-            calls.check_handler(visitor, before)
+        number = syscalls.hook(visitor.m, lab.rng)
+        for rsp in syscalls.stack_pointers(visitor.m, lab.rng):
+            flags = random_flags(lab.rng, *syscalls.HOSTILE)
+            before = syscalls.syscall(visitor, number, rsp, flags)
+            visitor.m.run_to(syscalls.HANDLER)
+            syscalls.check_handler(visitor, before)
             give_back(visitor.m, lab.rng)
             visitor.come_back(visitor.program.syscall + 2, "a system call")
 
@@ -288,11 +289,11 @@ def test_registers(lab: Lab) -> None:
     """Hostile RSP and RFLAGS, XMM, a single step; no frame is named afterwards."""
     with guest(lab) as visitor:
         visitor.start()
-        number = calls.hook(visitor.m, lab.rng)
-        for rsp in calls.stack_pointers(visitor.m, lab.rng):
-            calls.whole_call(visitor, number, rsp, random_flags(lab.rng, *calls.HOSTILE))
-        calls.check_xmm(visitor, number)
-        calls.single_step(visitor, number)
+        number = syscalls.hook(visitor.m, lab.rng)
+        for rsp in syscalls.stack_pointers(visitor.m, lab.rng):
+            syscalls.whole_call(visitor, number, rsp, random_flags(lab.rng, *syscalls.HOSTILE))
+        syscalls.check_xmm(visitor, number)
+        syscalls.single_step(visitor, number)
 
 
 @check("T4.15", title="Numbers that nobody serves are -ENOSYS; those that are served do their work",
@@ -303,7 +304,7 @@ def test_numbers(lab: Lab) -> None:
     """The table is never left; getpid, sched_yield, brk, clock_gettime, writev, write."""
     with guest(lab) as visitor:
         visitor.start()
-        for number in calls.numbers(lab.rng):
+        for number in syscalls.numbers(lab.rng):
             for by in ("syscall", "int80"):
                 equal(visitor.ask(number, by=by), -ENOSYS, f"system call {number:#x} by {by}")
         services.check_all(visitor)
@@ -319,19 +320,19 @@ def test_ends(lab: Lab) -> None:
         m = visitor.m
         skip_baseline(m)
         m.call("programs_get", 0, m.sym("probe_data"))
-        number = calls.hook(m, lab.rng)
-        for way in (returns.exit_by_syscall, returns.exit_group, returns.page_fault):
+        number = syscalls.hook(m, lab.rng)
+        for way in (boot_return.exit_by_syscall, boot_return.exit_group, boot_return.page_fault):
             visit = Visit(visitor)
             visit.begin()
-            calls.check_last_page(visitor)
+            syscalls.check_last_page(visitor)
             visit.enter()
             way(visitor)
             visit.end()
-            equal(calls.frame_address(m), 0, "percpu.frame when the program has ended")
+            equal(syscalls.frame_address(m), 0, "percpu.frame when the program has ended")
         m.run_to(visitor.program.entry)
-        calls.run_inside(visitor, number)
-        for rip in calls.bad_returns(m, lab.rng):
-            calls.return_to(visitor, number, rip)
+        syscalls.run_inside(visitor, number)
+        for rip in syscalls.bad_returns(m, lab.rng):
+            syscalls.return_to(visitor, number, rip)
             m.run_to(visitor.program.entry)
 
 
@@ -343,7 +344,7 @@ def test_nmi(lab: Lab) -> None:
     """Between SYSCALL and its SWAPGS, and right before SYSRET."""
     with guest(lab) as visitor:
         visitor.start()
-        calls.on_the_way(visitor, calls.hook(visitor.m, lab.rng))
+        syscalls.on_the_way(visitor, syscalls.hook(visitor.m, lab.rng))
 
 
 # ---- Exercise 4.6: arch_prctl -----------------------------------------------------------------

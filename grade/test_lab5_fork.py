@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from grade.check import check
 from grade.lab import Lab
-from grade.lab5 import (children, executing, forking, killing, pipes, services, sharing, switching,
-                        userstate, waiting)
+from grade.lab5 import (children, copy_on_write, execve, fork, kill, pipes, services, switch,
+                        user_state, wait4)
 from grade.lab5.children import Twins
-from grade.lab5.family import OFF, Failing, family, stop_deadlocks, watch_queue
-from grade.lab5.sharing import Halves, Side, Write
+from grade.lab5.processes import OFF, Failing, family, stop_deadlocks, watch_queue
+from grade.lab5.copy_on_write import Halves, Side, Write
 from grade.machine import Limits, layout
 from grade.machine.layout import EAGAIN, EFAULT, ENOMEM, PAGE, SIGKILL, SIGSEGV, SYS_clock_gettime
 from grade.outcome import equal, expect
@@ -31,25 +31,27 @@ def test_clone(lab: Lab) -> None:
     """Both tables walked, counts, a second generation, the end."""
     with family(lab) as f:
         f.begin()
-        sharing.plant_code(f)
+        copy_on_write.plant_code(f)
         f.into_kernel()
-        pages = sharing.enrich(f)
+        pages = copy_on_write.enrich(f)
         root, free = f.m.regs.cr3, f.count_free()
-        before = sharing.user_half(f, root)
+        before = copy_on_write.user_half(f, root)
         f.back()
         for va in pages:
-            sharing.store(f, va, f.rng.getrandbits(64))  # the TLB knows it as writable
+            copy_on_write.store(f, va, f.rng.getrandbits(64))  # the TLB knows it as writable
         f.into_kernel()
-        child = sharing.clone(f, root)
-        Halves(before, sharing.user_half(f, root), sharing.user_half(f, child)).check()
-        sharing.check_tables(f, root, child)
-        sharing.check_counts(f, before, True, "after clone_address_space")
-        grandchild = sharing.clone(f, child)
+        child = copy_on_write.clone(f, root)
+        Halves(before, copy_on_write.user_half(f, root), copy_on_write.user_half(f, child)).check()
+        copy_on_write.check_tables(f, root, child)
+        copy_on_write.check_counts(f, before, True, "after clone_address_space")
+        grandchild = copy_on_write.clone(f, child)
         f.m.set_regs(cr3=root)
-        Halves(before, sharing.user_half(f, child), sharing.user_half(f, grandchild)).check()
+        Halves(before, copy_on_write.user_half(f, child),
+               copy_on_write.user_half(f, grandchild)).check()
         for each, shared in ((child, True), (grandchild, False)):
             f.m.call("address_space_destroy", each)
-            sharing.check_counts(f, before, shared, "after an address space has been destroyed")
+            copy_on_write.check_counts(f, before, shared,
+                                       "after an address space has been destroyed")
         equal(f.count_free(), free, "the number of free frames when both copies are destroyed")
 
 
@@ -62,31 +64,31 @@ def test_copy(lab: Lab) -> None:
     """From either side, by ring 3 and by the kernel; read-only pages stay what they are."""
     with family(lab) as f:
         f.begin()
-        sharing.plant_code(f)
+        copy_on_write.plant_code(f)
         f.into_kernel()
-        pages = sharing.enrich(f, 6)
+        pages = copy_on_write.enrich(f, 6)
         root = f.m.regs.cr3
-        sharing.refuses(f, root)
+        copy_on_write.refuses(f, root)
         f.back()
         for va in pages:
-            sharing.store(f, va, f.rng.getrandbits(64))
+            copy_on_write.store(f, va, f.rng.getrandbits(64))
         f.into_kernel()
-        sides = [Side("the parent", root), Side("the child", sharing.clone(f, root))]
+        sides = [Side("the parent", root), Side("the child", copy_on_write.clone(f, root))]
         f.back()
-        sharing.faults(f, pages[-3])
+        copy_on_write.faults(f, pages[-3])
         for va in f.rng.sample(pages[:-3], len(pages) - 3):
             writer, other = f.rng.sample(sides, 2)
             Write(f, writer, other, va).first()
             Write(f, other, writer, va).last()
-        sharing.kernel_writes(f, root, sides[1].root, f.program.data + 2 * PAGE)
+        copy_on_write.kernel_writes(f, root, sides[1].root, f.program.data + 2 * PAGE)
         f.into_kernel()
-        third = sharing.clone(f, root)
+        third = copy_on_write.clone(f, root)
         f.back()
-        sharing.be(f, root)
-        sharing.check_freshness(f, root, pages[0])
-        sharing.be(f, third)
-        sharing.killed(f, f.program.constants + 16, SIGSEGV,
-                       "a write to a page that can only be read, after a fork")
+        copy_on_write.be(f, root)
+        copy_on_write.check_freshness(f, root, pages[0])
+        copy_on_write.be(f, third)
+        copy_on_write.killed(f, f.program.constants + 16, SIGSEGV,
+                             "a write to a page that can only be read, after a fork")
 
 
 @check("T5.3", title="Without memory for a table or a copy nothing is lost, and nothing is broken",
@@ -97,32 +99,32 @@ def test_no_memory(lab: Lab) -> None:
     """Every frame_alloc of a clone and of a copy fails once; the program ends as on Linux."""
     with family(lab) as f:
         f.begin()
-        sharing.plant_code(f)
+        copy_on_write.plant_code(f)
         f.into_kernel()
-        sharing.enrich(f, 3)
-        sharing.clone_without_memory(f)
+        copy_on_write.enrich(f, 3)
+        copy_on_write.clone_without_memory(f)
     with family(lab) as f:
         f.begin()
-        sharing.plant_code(f)
+        copy_on_write.plant_code(f)
         f.into_kernel()
         root = f.m.regs.cr3
-        child, va, free = sharing.clone(f, root), f.program.data, f.count_free()
+        child, va, free = copy_on_write.clone(f, root), f.program.data, f.count_free()
         failing = Failing(f.m)
         failing.left = 1
         equal(f.m.call.error("copy_on_write", root, va), "ERROR_NO_FRAMES",
               "the error of copy_on_write when its frame_alloc fails")
-        expect(sharing.page(f, root, va).frame == sharing.page(f, child, va).frame
-               and sharing.is_shared(f, sharing.page(f, root, va).frame)
+        expect(copy_on_write.page(f, root, va).frame == copy_on_write.page(f, child, va).frame
+               and copy_on_write.is_shared(f, copy_on_write.page(f, root, va).frame)
                and f.count_free() == free,
                "copy_on_write failed, and the page is not shared any more", "nothing has changed")
         f.back()
         failing.left = 1
         equal(f.ask(SYS_clock_gettime, 1, va), -EFAULT,
               "clock_gettime to a shared page when there is no frame for the copy")
-        sharing.store(f, va + PAGE, 1)
+        copy_on_write.store(f, va + PAGE, 1)
         failing.left = 1
-        sharing.killed(f, va, SIGKILL,
-                       "a write to a shared page without a frame for a copy")
+        copy_on_write.killed(f, va, SIGKILL,
+                             "a write to a shared page without a frame for a copy")
 
 
 # ---- Exercise 5.2: the child's registers -------------------------------------------------------
@@ -130,13 +132,13 @@ def test_no_memory(lab: Lab) -> None:
 
 @check("T5.4", title="A child's registers are those of the system call being served, and RAX is 0",
        points=8, exercise="5.2", debug_at="capture_registers",
-       hint=forking.HINT + ". `p *percpu.frame` in gdb, and `p *registers` afterwards")
+       hint=fork.HINT + ". `p *percpu.frame` in gdb, and `p *registers` afterwards")
 def test_capture(lab: Lab) -> None:
     """From both frames, every register and flag random."""
     with family(lab) as f:
         f.begin()
-        for by, before in forking.entries(f):
-            forking.check_capture(f, by, before)
+        for by, before in fork.entries(f):
+            fork.check_capture(f, by, before)
 
 
 @check("T5.5", title="fork makes a process, with a kernel stack on which its registers lie",
@@ -145,19 +147,19 @@ def test_capture(lab: Lab) -> None:
             "forked_child_starts, six words for switch_stacks; switch_rsp is the lowest of them")
 def test_prepare(lab: Lab) -> None:
     """Its place in the table, its memory, its stack: that one is taken up by switch_stacks."""
-    for by in forking.WAYS:
+    for by in fork.WAYS:
         with family(lab) as f:
             f.begin()
-            forking.skip_user_state(f)
+            fork.skip_user_state(f)
             for _ in range(2):
-                before = f.into_kernel(by, **forking.random_state(f))
-                forking.grow_heap(f)
+                before = f.into_kernel(by, **fork.random_state(f))
+                fork.grow_heap(f)
                 child = f.fork()
-                forking.check_process(f, child)
-                forking.check_layout(f, child)
+                fork.check_process(f, child)
+                fork.check_layout(f, child)
                 f.back()
             f.into_kernel(by, rflags=OFF)
-            forking.take_up_stack(f, by, before, child)
+            fork.take_up_stack(f, by, before, child)
 
 
 @check("T5.6", title="Where fork cannot be, it is refused, and everything is given back", points=5,
@@ -167,25 +169,25 @@ def test_prepare(lab: Lab) -> None:
 def test_refused(lab: Lab) -> None:
     """Before there is any process; each allocation fails once; MAX_PROCESSES; memory that runs
     out; numbers that begin again."""
-    forking.check_early(lab)
+    fork.check_early(lab)
     with family(lab) as f:
         f.begin()
-        forking.skip_user_state(f)
-        frames = forking.fork_without_memory(f, f.into_kernel(rflags=OFF))
+        fork.skip_user_state(f)
+        frames = fork.fork_without_memory(f, f.into_kernel(rflags=OFF))
         expect(frames > 8, f"process_fork takes {frames - 1} frames", "a stack and tables")
-        forking.check_numbers(f)
+        fork.check_numbers(f)
     with family(lab, memory=128) as f:
         f.begin()
-        forking.skip_user_state(f)
-        count, error = forking.bomb(f)
+        fork.skip_user_state(f)
+        count, error = fork.bomb(f)
         expect(count >= 255, f"{count} forks, then fork returns {error}",
                "256 processes or more at once")
-        forking.check_refusal(f, error, -EAGAIN, "with a full process table")
-    with family(lab, memory_map=forking.SMALL) as f:
+        fork.check_refusal(f, error, -EAGAIN, "with a full process table")
+    with family(lab, memory_map=fork.SMALL) as f:
         f.begin()
-        forking.skip_user_state(f)
-        _, error = forking.bomb(f)
-        forking.check_refusal(f, error, -ENOMEM, "when memory has run out")
+        fork.skip_user_state(f)
+        _, error = fork.bomb(f)
+        fork.check_refusal(f, error, -ENOMEM, "when memory has run out")
 
 
 # ---- Exercise 5.3: what belongs to ring 3 ------------------------------------------------------
@@ -200,7 +202,7 @@ def test_save(lab: Lab) -> None:
     with family(lab) as f:
         f.begin()
         for _ in range(4):
-            userstate.check_saved(f)
+            user_state.check_saved(f)
 
 
 @check("T5.8", title="load_user_state puts them back, and the kernel's GS stays", points=3,
@@ -212,7 +214,7 @@ def test_load(lab: Lab) -> None:
     with family(lab) as f:
         f.begin()
         for _ in range(4):
-            userstate.check_loaded(f)
+            user_state.check_loaded(f)
 
 
 @check("T5.9", title="A child has the FPU, bases and selectors that its parent has when it forks",
@@ -224,7 +226,7 @@ def test_inherit(lab: Lab) -> None:
     with family(lab) as f:
         f.begin()
         for _ in range(3):
-            userstate.check_inherited(f)
+            user_state.check_inherited(f)
 
 
 # ---- Exercise 5.4: wait ------------------------------------------------------------------------
@@ -239,7 +241,7 @@ def test_reap(lab: Lab) -> None:
     """Exit statuses and signals, any child or a certain one; frames."""
     with family(lab) as f:
         f.begin()
-        waiting.check_all_reaped(f)
+        wait4.check_all_reaped(f)
 
 
 @check("T5.11", title="wait4 waits for the child that was asked for, and for nothing less",
@@ -250,7 +252,7 @@ def test_waiting(lab: Lab) -> None:
     """WNOHANG, wakeups for nothing, interrupts off until it sleeps."""
     with family(lab) as f:
         f.begin()
-        waiting.check_waiting(f)
+        wait4.check_waiting(f)
 
 
 @check("T5.12", title="wait4 gives one's own children; orphans go to the first process; errors",
@@ -261,8 +263,8 @@ def test_whose(lab: Lab) -> None:
     """Grandchildren, orphans, ECHILD, EINVAL, EFAULT."""
     with family(lab) as f:
         f.begin()
-        waiting.check_whose(f)
-        waiting.check_errors(f)
+        wait4.check_whose(f)
+        wait4.check_errors(f)
 
 
 # ---- Exercise 5.5: the switch ------------------------------------------------------------------
@@ -277,7 +279,7 @@ def test_switch(lab: Lab) -> None:
     """To a new child and back, all of it random."""
     with family(lab) as f:
         f.begin()
-        stage = switching.Stage(f, 1)
+        stage = switch.Stage(f, 1)
         for _ in range(4):
             stage.turn()
 
@@ -290,15 +292,15 @@ def test_turns(lab: Lab) -> None:
     """Round robin, with changes in between."""
     with family(lab) as f:
         f.begin()
-        stage = switching.Stage(f, 3)
+        stage = switch.Stage(f, 3)
         for number in range(14):
             stage.turn()
             if number % 3:
                 stage.change()
-    for what, call in switching.POLLS.items():
+    for what, call in switch.POLLS.items():
         with family(lab) as f:
             f.begin()
-            switching.check_poll(f, what, call)
+            switch.check_poll(f, what, call)
 
 
 # ---- Exercise 5.6: the child's first steps -----------------------------------------------------
@@ -358,7 +360,7 @@ def test_generations(lab: Lab) -> None:
     with lab.boot(probe=True, modules=[run.module], limits=PATIENT) as m:
         children.check_end(m, run, 1 + 1 + 1000 + 8 + 2 + 1)
     with family(lab) as f:
-        killing.check_unasked(f)
+        kill.check_unasked(f)
 
 
 @check("T5.23", title="Who is killed executes nothing more in ring 3, wherever it was killed",
@@ -369,7 +371,7 @@ def test_killed(lab: Lab) -> None:
     """Asleep in each call that waits, yielding, preempted, never run; by both system calls."""
     with family(lab) as f:
         f.begin()
-        killing.check_killed(f)
+        kill.check_killed(f)
 
 
 # ---- Exercise 5.7: exec ------------------------------------------------------------------------
@@ -381,15 +383,15 @@ def test_killed(lab: Lab) -> None:
             "old root, then the frame of the request; enter_image. `map` and `x/20gx $rsp` in gdb")
 def test_exec(lab: Lab) -> None:
     """Registers, memory, stack, FPU, bases; files and number stay; frames."""
-    one, two = executing.target(lab.rng), executing.target(lab.rng)
+    one, two = execve.target(lab.rng), execve.target(lab.rng)
     with family(lab, one.module, two.module) as f:
         f.begin()
-        executing.never_in_use(f)
+        execve.never_in_use(f)
         free: list[int] = []
         for to, by, counts in ((one, "syscall", (0, 0)), (two, "int80", (3, 2)),
                                (one, "syscall", (64, 40)), (two, "int80", (1, 0))):
-            lists = [executing.texts(lab.rng, count) for count in counts]
-            executing.replace(f, to, lists[0], lists[1], by)
+            lists = [execve.texts(lab.rng, count) for count in counts]
+            execve.replace(f, to, lists[0], lists[1], by)
             f.into_kernel(rflags=OFF)
             free.append(f.count_free())
             f.back()
@@ -403,14 +405,14 @@ def test_exec(lab: Lab) -> None:
             "has worked; its error goes through errno_for")
 def test_exec_fails(lab: Lab) -> None:
     """ENOENT, ENOEXEC, E2BIG, EFAULT; ENOMEM at every allocation; frames conserved."""
-    to = executing.target(lab.rng)
-    with family(lab, to.module, *executing.broken(lab.rng)) as f:
+    to = execve.target(lab.rng)
+    with family(lab, to.module, *execve.broken(lab.rng)) as f:
         f.begin()
-        unharmed = executing.Unharmed(f)
-        for request, error, why in executing.requests(f, to.name):
+        unharmed = execve.Unharmed(f)
+        for request, error, why in execve.requests(f, to.name):
             unharmed.refused(request, error, why)
         unharmed.end()
-        executing.without_memory(f, to)
+        execve.without_memory(f, to)
 
 
 @check("T5.21", title="Pipes, signals and sleep as on Linux; the shell runs programs", points=2,
@@ -445,21 +447,21 @@ def test_shell(lab: Lab) -> None:
             "shared with its parent only lose one of their places (user_frame_release)")
 def test_exec_after_fork(lab: Lab) -> None:
     """The frames that were shared are the other's alone, with its content."""
-    to = executing.target(lab.rng)
+    to = execve.target(lab.rng)
     with family(lab, to.module) as f:
         f.begin()
-        sharing.plant_code(f)
+        copy_on_write.plant_code(f)
         f.into_kernel(rflags=OFF)
         child = f.fork()
-        before = sharing.user_half(f, child.root)
+        before = copy_on_write.user_half(f, child.root)
         data = [each for each in before if not each.executable]  # the code we write over ourselves
         content = [f.m.phys.read(each.pa, PAGE) for each in data]
         f.back()
         for page in range(4):  # where the request is going to lie
-            sharing.store(f, f.program.data + page * PAGE, 1)
-        executing.replace(f, to, ["a"], [], "syscall")
+            copy_on_write.store(f, f.program.data + page * PAGE, 1)
+        execve.replace(f, to, ["a"], [], "syscall")
         f.into_kernel(rflags=OFF)
-        equal(sharing.user_half(f, child.root), before, "what the other process maps")
+        equal(copy_on_write.user_half(f, child.root), before, "what the other process maps")
         equal([f.m.phys.read(each.pa, PAGE) for each in data] == content, True,
               "that the other process's memory is as it was")
-        sharing.check_counts(f, before, False, "after an execve")
+        copy_on_write.check_counts(f, before, False, "after an execve")

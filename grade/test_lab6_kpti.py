@@ -10,13 +10,13 @@ from itertools import product
 
 from grade.check import check
 from grade.lab import Lab
-from grade.lab5.family import family
-from grade.lab5.killing import check_killed
+from grade.lab5.processes import family
+from grade.lab5.kill import check_killed
 from grade.lab4 import entries
-from grade.lab6 import anytime, area, doors, pairs, starting, visits, workers
+from grade.lab6 import entry_area, entry_exit, exposure, nmi, programs, shadow_tables, starting
 from grade.lab6.pcid import Features
 from grade.lab6.puppet import guest
-from grade.lab6.state import boot, kernel_root
+from grade.lab6.kernel import boot, kernel_root
 from grade.machine.frames import count_free
 from grade.machine.layout import PAGE, SYS_getpid, VECTOR_DB, error_name
 from grade.outcome import equal, expect
@@ -34,14 +34,15 @@ def test_chain(lab: Lab) -> None:
     """Every entry of every table on the way, and each bit."""
     with boot(lab, probe=True) as m:
         m.run_to("entry_area_create")
-        place, back, kernels = m.regs.rdi, m.memory.u64(m.regs.rsp), area.all_tables(m)
+        place, back, kernels = m.regs.rdi, m.memory.u64(m.regs.rsp), entry_area.all_tables(m)
         m.memory.set_u64(place, lab.rng.getrandbits(64))
         free = count_free(m)
         m.run_to(back)
         equal(error_name(m.regs.rax), "OK", "what entry_area_create returns")
-        chain = area.check_chain(m, m.memory.u64(place), kernels | area.all_tables(m))
-        own = [frame for va, frame in area.kernel_frames(m).items()
-               if area.RIGHTS[va] != area.CODE and area.named(va).find("percpu") < 0]
+        chain = entry_area.check_chain(m, m.memory.u64(place), kernels | entry_area.all_tables(m))
+        own = [frame for va, frame in entry_area.kernel_frames(m).items()
+               if entry_area.RIGHTS[va] != entry_area.CODE
+               and entry_area.named(va).find("percpu") < 0]
         equal(free - count_free(m), len(own) + 2, "the number of frames it has taken")
         expect(chain.level3 not in own and chain.level2 not in own,
                "a table of the chain lies in a frame that is a page of the entry area as well",
@@ -57,14 +58,14 @@ def test_entry_area(lab: Lab) -> None:
     """Each page, the descriptor tables, all 256 gates."""
     with boot(lab) as m:
         m.run_to("init_syscall")
-        way = pairs.demand_way(m)
-        area.check_bits(m, way, "the way to the entry area")
-        root = area.fake_root(m, way, m.call.result("frame_alloc"))
-        area.check_pages(m, root, "through the chain")
-        area.check_pages(m, root, "through the chain")
+        way = shadow_tables.demand_way(m)
+        entry_area.check_bits(m, way, "the way to the entry area")
+        root = entry_area.fake_root(m, way, m.call.result("frame_alloc"))
+        entry_area.check_pages(m, root, "through the chain")
+        entry_area.check_pages(m, root, "through the chain")
         equal(kernel_root(m) % (2 * PAGE), 0, "the lowest 13 bits of kernel_root")
         equal(m.regs.cr3, kernel_root(m), "CR3 after kpti_init")
-        area.check_in_use(m)
+        entry_area.check_in_use(m)
 
 
 @check("T6.3", title="pti= is obeyed, and without memory the kernel runs without isolation",
@@ -93,11 +94,11 @@ def test_options(lab: Lab) -> None:
             "itself gets PTE_PAIR in its last entry, and changes nowhere else")
 def test_shadow(lab: Lab) -> None:
     """On a table with random entries, three times."""
-    with pairs.pairs(lab) as kernel:
-        pairs.check_allocation(kernel)
+    with shadow_tables.pairs(lab) as kernel:
+        shadow_tables.check_allocation(kernel)
         for _ in range(3):
-            pairs.check_made(kernel)
-        pairs.check_scarce(kernel)
+            shadow_tables.check_made(kernel)
+        shadow_tables.check_scarce(kernel)
 
 
 @check("T6.5", title="kpti_mirror writes what belongs into a shadow, and where it belongs",
@@ -107,8 +108,8 @@ def test_shadow(lab: Lab) -> None:
             "it, and only entries of the user half are the same in both")
 def test_mirror(lab: Lab) -> None:
     """Tables with and without a shadow, both halves, entries set and cleared."""
-    with pairs.pairs(lab) as kernel:
-        pairs.check_mirroring(kernel)
+    with shadow_tables.pairs(lab) as kernel:
+        shadow_tables.check_mirroring(kernel)
 
 
 @check("T6.6", title="Every shadow follows its table while pages come and go; pairs are given back",
@@ -118,8 +119,8 @@ def test_mirror(lab: Lab) -> None:
             "so by table_entry_changed, which is kpti_mirror; that must write zeroes too")
 def test_shadows_live(lab: Lab) -> None:
     """Random pages in four spaces, copies of them, an end."""
-    with pairs.pairs(lab) as kernel:
-        pairs.check_life(kernel)
+    with shadow_tables.pairs(lab) as kernel:
+        shadow_tables.check_life(kernel)
 
 
 # ---- Exercise 6.3: validation -----------------------------------------------------------------
@@ -132,10 +133,10 @@ def test_shadows_live(lab: Lab) -> None:
             "comment in kpti.h and in the chapter")
 def test_validate_user_half(lab: Lab) -> None:
     """Single bits turned round in either table."""
-    with pairs.pairs(lab, trusting=False) as kernel:
-        root = pairs.inhabited(kernel)
-        pairs.validate(kernel, root, "")
-        pairs.check_user_half(kernel, root)
+    with shadow_tables.pairs(lab, trusting=False) as kernel:
+        root = shadow_tables.inhabited(kernel)
+        shadow_tables.validate(kernel, root, "")
+        shadow_tables.check_user_half(kernel, root)
 
 
 @check("T6.8", title="kpti_validate_shadow_tables sees what a kernel half must not have, or lacks",
@@ -144,11 +145,11 @@ def test_validate_user_half(lab: Lab) -> None:
             "PTE_ACCESSED excepted: present alone is not enough")
 def test_validate_kernel_half(lab: Lab) -> None:
     """Entries where none may be, and a last one that is not the way."""
-    with pairs.pairs(lab, trusting=False) as kernel:
-        root = pairs.inhabited(kernel)
-        pairs.check_kernel_half(kernel, root)
-        pairs.check_diagnosis(kernel, root)
-    pairs.check_inactive(lab)
+    with shadow_tables.pairs(lab, trusting=False) as kernel:
+        root = shadow_tables.inhabited(kernel)
+        shadow_tables.check_kernel_half(kernel, root)
+        shadow_tables.check_diagnosis(kernel, root)
+    shadow_tables.check_inactive(lab)
 
 
 # ---- Exercise 6.4: interrupts -----------------------------------------------------------------
@@ -165,14 +166,14 @@ def test_vectors(lab: Lab) -> None:
     with guest(lab) as visitor:
         m = visitor.m
         m.mask_devices()
-        m.on("entry_leave", lambda: doors.interrupts_off(m))
-        vectors = [each for each in range(256) if each not in doors.ANY_TIME]
+        m.on("entry_leave", lambda: entry_exit.interrupts_off(m))
+        vectors = [each for each in range(256) if each not in entry_exit.ANY_TIME]
         with entries.stopping(m, "trap"):
             for vector in lab.rng.sample(vectors, len(vectors)):
-                doors.deliver(visitor, vector, 3)
+                entry_exit.deliver(visitor, vector, 3)
             for vector in lab.rng.sample(vectors, 40):
                 if vector != VECTOR_DB:
-                    doors.deliver(visitor, vector, 0)
+                    entry_exit.deliver(visitor, vector, 0)
 
 
 @check("T6.10", title="CR3 at the kernel's first instruction, in trap(), and back in the program",
@@ -185,9 +186,9 @@ def test_cr3(lab: Lab) -> None:
         with entries.stopping(visitor.m, "trap"):
             for ring in lab.rng.sample((3, 0, 3, 0), 4):
                 for trap in entries.traps(ring):
-                    doors.really(visitor, trap, ring)
+                    entry_exit.really(visitor, trap, ring)
             for _ in range(3):
-                doors.tick(visitor)
+                entry_exit.tick(visitor)
         equal(visitor.ask(SYS_getpid, by="int80"), 1, "getpid() by int 0x80, after all of that,")
 
 
@@ -198,7 +199,7 @@ def test_cr3(lab: Lab) -> None:
             "the kernel writes for a program come into the shadow?")
 def test_walk(lab: Lab) -> None:
     """First entry, int 0x80, timer, #PF, forked child, execve."""
-    visits.Tour(lab, visits.INT80).run()
+    exposure.Tour(lab, exposure.INT80).run()
 
 
 @check("T6.12", title="Preempted processes keep all registers; lab 5's programs run by int 0x80",
@@ -208,8 +209,8 @@ def test_walk(lab: Lab) -> None:
             "before somebody else writes it?")
 def test_preemption(lab: Lab) -> None:
     """General and SSE registers under preemption; a shell, pipes, a fault."""
-    workers.check_workers(lab, visits.INT80)
-    workers.check_shell(lab, "-int80", "pti=on")
+    programs.check_workers(lab, exposure.INT80)
+    programs.check_shell(lab, "-int80", "pti=on")
 
 
 # ---- Exercise 6.5: SYSCALL --------------------------------------------------------------------
@@ -222,9 +223,9 @@ def test_preemption(lab: Lab) -> None:
 def test_syscall(lab: Lab) -> None:
     """Random registers on the way in, others on the way out."""
     with guest(lab) as visitor:
-        doors.serve_by_grader(visitor.m)
+        entry_exit.serve_by_grader(visitor.m)
         for _ in range(24):
-            doors.call(visitor)
+            entry_exit.call(visitor)
         equal(visitor.ask(SYS_getpid), 1, "getpid() by SYSCALL, after all of that,")
 
 
@@ -235,10 +236,10 @@ def test_syscall(lab: Lab) -> None:
 def test_system_calls(lab: Lab) -> None:
     """SMEP and SMAP are on all the time. Whoever is killed is not seen in ring 3 any more,
     wherever it stood."""
-    visits.Tour(lab, visits.SYSCALL).run()
-    workers.check_workers(lab, visits.SYSCALL)
+    exposure.Tour(lab, exposure.SYSCALL).run()
+    programs.check_workers(lab, exposure.SYSCALL)
     for option in ("pti=on", "pti=off"):
-        workers.check_shell(lab, "", option)
+        programs.check_shell(lab, "", option)
     with family(lab, cmdline="pti=on") as f:
         f.begin()
         check_killed(f)
@@ -258,8 +259,8 @@ def test_nmi(lab: Lab) -> None:
     with guest(lab) as visitor:
         visitor.ask(SYS_getpid)
         with entries.stopping(visitor.m, "trap"):
-            anytime.check_deliveries(visitor)
-            anytime.check_every_instruction(visitor)
+            nmi.check_deliveries(visitor)
+            nmi.check_every_instruction(visitor)
 
 
 @check("T6.16", title="Programs live through hundreds of NMIs, and a double fault is reported",
@@ -271,10 +272,10 @@ def test_storm(lab: Lab) -> None:
     """A tree of 31 processes by each kind of system call; then stacks that are none, with either
     table in use."""
     for suffix in ("", "-int80"):
-        anytime.check_storm(lab, suffix)
-    for place in anytime.BAD_STACKS:
+        nmi.check_storm(lab, suffix)
+    for place in nmi.BAD_STACKS:
         with guest(lab) as visitor:
-            anytime.check_double_fault(visitor, place)
+            nmi.check_double_fault(visitor, place)
 
 
 # ---- The same on a processor with PCIDs, which the grader plays --------------------------------
@@ -292,8 +293,8 @@ def test_pcid(lab: Lab) -> None:
         with entries.stopping(visitor.m, "trap"):
             for ring in lab.rng.sample((3, 0), 2):
                 for trap in entries.traps(ring):
-                    doors.really(visitor, trap, ring)
-    visits.Tour(lab, visits.INT80).run(pcids=True)
+                    entry_exit.really(visitor, trap, ring)
+    exposure.Tour(lab, exposure.INT80).run(pcids=True)
 
 
 @check("T6.18", title="With PCIDs: SYSCALL and SYSRET keep both TLBs, and nothing stale is used",
@@ -303,10 +304,10 @@ def test_pcid(lab: Lab) -> None:
 def test_pcid_syscall(lab: Lab) -> None:
     """As T6.17, by SYSCALL, with random registers."""
     with guest(lab, pcids=True) as visitor:
-        doors.serve_by_grader(visitor.m)
+        entry_exit.serve_by_grader(visitor.m)
         for _ in range(6):
-            doors.call(visitor)
-    visits.Tour(lab, visits.SYSCALL).run(pcids=True)
+            entry_exit.call(visitor)
+    exposure.Tour(lab, exposure.SYSCALL).run(pcids=True)
 
 
 @check("T6.19", title="With PCIDs: #DB, NMI, #DF and #MC find the right table and number",
@@ -317,4 +318,4 @@ def test_pcid_any_time(lab: Lab) -> None:
     """Each of the four vectors in each state of CR3 and GS."""
     with guest(lab, pcids=True) as visitor:
         with entries.stopping(visitor.m, "trap"):
-            anytime.check_deliveries(visitor)
+            nmi.check_deliveries(visitor)

@@ -7,9 +7,10 @@ from random import Random
 from typing import NamedTuple, Union
 
 from grade.lab2.kernel import Ask, Kernel, ask
-from grade.lab2.memory import MIB
-from grade.lab2.space import (HALF, Page, Space, compare, in_kernel_half, map_call, random_address,
-                              random_flags, random_page, table_contents, unmap_call)
+from grade.lab2.memory_maps import MIB
+from grade.lab2.address_space import (HALF, Page, Space, compare, in_kernel_half, map_call,
+                                      random_address, random_flags, random_page, table_contents,
+                                      unmap_call)
 from grade.machine import Machine
 from grade.machine.layout import PAGE, USER_END, WINDOW_BASE
 from grade.machine.paging import (ACCESSED, GLOBAL, LARGE, LEVELS, NO_EXECUTE, PRESENT, USER,

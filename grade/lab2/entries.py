@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from random import Random
 
 from grade.lab2.kernel import Kernel, Reply, ask
-from grade.lab2.memory import MIB
+from grade.lab2.memory_maps import MIB
 from grade.lab2.tables import TABLE_EXTRAS, Builder, Spot, random_frame, some
 from grade.machine import Machine, paging
 from grade.machine.layout import PAGE, WINDOW_BASE

@@ -8,7 +8,7 @@ from random import Random
 from typing import NamedTuple
 
 from grade.lab2.kernel import OUT, Ask, Kernel, Reply, ask
-from grade.lab2.memory import GIB, MIB, Layout, Puzzle, Run, count, explain, frames, holey
+from grade.lab2.memory_maps import GIB, MIB, Layout, Puzzle, Run, count, explain, frames, holey
 from grade.machine import Machine, MemoryArea, Module
 from grade.machine.frames import check_number
 from grade.machine.layout import KERNEL_BASE, PAGE, WINDOW_BASE, WINDOW_SIZE

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from grade.lab2.frames import booted_layout
 from grade.lab2.kernel import Kernel, ask
-from grade.lab2.live import FETCH_BIT, Live
-from grade.lab2.memory import Run, down, union, up, without
-from grade.lab2.space import check_no_user_bits, path_lines
+from grade.lab2.mmu import FETCH_BIT, Live
+from grade.lab2.memory_maps import Run, down, union, up, without
+from grade.lab2.address_space import check_no_user_bits, path_lines
 from grade.machine import Machine, Mapping
 from grade.machine.layout import (CR0_WP, EFER_NXE, EXIT_PANIC, KERNEL_BASE, PAGE, STACK_GUARD_SIZE,
                                   STACK_SIZE, VECTOR_DF, WINDOW_BASE)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from grade.lab import Lab
 from grade.lab2.kernel import OUT, Reply
-from grade.lab3.elves import LIMIT, MOST_DATA
+from grade.lab3.elf_files import LIMIT, MOST_DATA
 from grade.lab3.kernel import Programs
 from grade.machine import layout, paging
 from grade.machine.layout import PAGE

@@ -6,7 +6,7 @@ from random import Random
 
 from grade.lab1.segments import INTERRUPT_GATE
 from grade.lab3.kernel import Programs
-from grade.lab3.visitor import Visitor
+from grade.lab3.ring3 import Visitor
 from grade.machine import Machine, layout
 from grade.machine.layout import ENOSYS, VECTOR_BP, VECTOR_GP
 from grade.machine.state import (ARITHMETIC, CALLER_SAVED, DF, FIXED, GENERAL, IF, IST,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 from grade.lab3.kernel import STACKS, Programs
-from grade.lab3.visitor import RSP0, Visitor
+from grade.lab3.ring3 import RSP0, Visitor
 from grade.machine import Machine, layout, paging
 from grade.machine.layout import PAGE, VECTOR_DF, VECTOR_PF, VECTOR_UD
 from grade.machine.paging import ADDRESS, NO_EXECUTE, USER, WRITABLE, Mapping

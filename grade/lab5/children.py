@@ -7,9 +7,9 @@ import re
 from random import Random
 from typing import NamedTuple
 
-from grade.lab5 import userstate
-from grade.lab5.family import OFF, Family, Process, after_fork, all_processes, running
-from grade.lab5.forking import FLAGS, check_own_stack
+from grade.lab5 import user_state
+from grade.lab5.processes import OFF, Family, Process, after_fork, all_processes, running
+from grade.lab5.fork import FLAGS, check_own_stack
 from grade.machine import Machine, Module, Registers, layout
 from grade.machine.frames import count_free
 from grade.machine.layout import (PAGE, SYS_exit, SYS_fork, SYS_sched_yield, SYS_wait4, USER_CS,
@@ -44,8 +44,8 @@ class Twins:
 
     def __init__(self, family: Family, by: str) -> None:
         self.f, self.m, self.by = family, family.m, by
-        self.state = userstate.random_state(family.rng)
-        userstate.take_on(family, self.state)
+        self.state = user_state.random_state(family.rng)
+        user_state.take_on(family, self.state)
         at = getattr(family.program, by)
         family.plant(rip=at, rax=SYS_fork, rsp=family.rng.getrandbits(64),
                      rflags=random_flags(family.rng, *(flag for flag in FLAGS if flag != 1 << 9)))
@@ -82,7 +82,7 @@ class Twins:
               f"{where}: percpu.kernel_rsp", "the child's own kernel stack")
         equal(regs.k_gs_base, m.sym("percpu"), f"{where}: KERNEL_GS_BASE")
         check_own_stack(self.f, child)
-        self.state.check(userstate.seen_in_ring_3(self.f), where)
+        self.state.check(user_state.seen_in_ring_3(self.f), where)
 
     def end_child(self) -> None:
         """exit and wait4; the parent goes on."""
@@ -90,7 +90,7 @@ class Twins:
         f.plant(rip=f.program.int80, rax=SYS_exit, rdi=status)
         f.come_back(f.program.syscall + 2, "the parent's sched_yield, when the child has ended,")
         equal(running(self.m).pid, f.parent.pid, "who runs when the child has ended")
-        self.state.check(userstate.seen_in_ring_3(f), "the parent, when the child has ended")
+        self.state.check(user_state.seen_in_ring_3(f), "the parent, when the child has ended")
         at = f.program.data + 0x40
         equal(f.ask(SYS_wait4, self.pid, at, 0, rflags=OFF), self.pid, "wait4 for the child")
         equal(self.m.memory.u32(at), status << 8, "the status of the child")

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import struct
 
-from grade.lab5.family import Family, Process, ProcessState, running, stop_deadlocks
-from grade.lab5.killing import LONGEST, MUCH, WAYS, Scene, Victim
+from grade.lab5.processes import Family, Process, ProcessState, running, stop_deadlocks
+from grade.lab5.kill import LONGEST, MUCH, WAYS, Scene, Victim
 from grade.machine.layout import (SIGKILL, SIGPIPE, SYS_close, SYS_fork, SYS_read, SYS_sched_yield,
                                   SYS_write, SYS_writev)
 from grade.outcome import equal, expect

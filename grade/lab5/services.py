@@ -6,7 +6,7 @@ import re
 import struct
 from typing import Union
 
-from grade.lab5.family import OFF, Family
+from grade.lab5.processes import OFF, Family
 from grade.machine.layout import (EBADF, EFAULT, EINVAL, EMFILE, ESRCH, SIGKILL, SYS_close,
                                   SYS_dup2, SYS_getppid, SYS_kill, SYS_nanosleep, SYS_pipe,
                                   SYS_read, SYS_write, USER_END)

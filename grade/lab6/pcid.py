@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator
 from typing import NamedTuple
 
-from grade.lab6.state import SHADOW
+from grade.lab6.kernel import SHADOW
 from grade.machine import Machine, Registers, layout
 from grade.machine.elf import Elf
 from grade.machine.layout import (CPUID_FEATURES, CPUID_FEATURES_EBX_INVPCID, CPUID_VERSION,

@@ -11,7 +11,7 @@ from grade.lab import Lab
 from grade.lab4 import puppet
 from grade.lab4.puppet import Puppet
 from grade.lab6.pcid import PCID, RING3, Processor
-from grade.lab6.state import PERCPU, SHADOW, boot
+from grade.lab6.kernel import PERCPU, SHADOW, boot
 from grade.machine import Machine, layout
 from grade.machine.calls import LANDING
 from grade.machine.layout import USER_CS, USER_END, USER_SS

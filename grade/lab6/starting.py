@@ -6,11 +6,11 @@ import re
 from typing import NamedTuple
 
 from grade.lab import Lab
-from grade.lab6.area import RIGHTS, START
-from grade.lab6.pairs import check_pair
+from grade.lab6.entry_area import RIGHTS, START
+from grade.lab6.shadow_tables import check_pair
 from grade.lab6.pcid import RING3, Features, Processor
-from grade.lab6.state import PERCPU, SHADOW, boot, kernel_root
-from grade.lab6.workers import run_to_end
+from grade.lab6.kernel import PERCPU, SHADOW, boot, kernel_root
+from grade.lab6.programs import run_to_end
 from grade.machine import Machine, Module, layout
 from grade.machine.frames import count_free
 from grade.machine.layout import (ARCH_CAPABILITIES_RDCL_NO as RDCL_NO, CPUID_FEATURES,

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from grade.lab6.pcid import Processor
-from grade.lab6.state import boot
-from grade.lab6.visits import check_switches
+from grade.lab6.kernel import boot
+from grade.lab6.exposure import check_switches
 from grade.machine import Module, layout
 from grade.tests.kernels.grading import LABS, remember
 from grade.tests.kernels.test_soak5 import CHECKSUM, LIMITS, REPORT, make, reference

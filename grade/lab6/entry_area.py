@@ -6,7 +6,7 @@ import struct
 from typing import NamedTuple
 
 from grade.lab1.segments import INTERRUPT_GATE
-from grade.lab6.state import kernel_root
+from grade.lab6.kernel import kernel_root
 from grade.machine import Machine, layout
 from grade.machine.layout import ENTRY_STUB_SIZE, PAGE, VECTORS
 from grade.machine.paging import (ACCESSED, ADDRESS, DIRTY, GLOBAL, HALF, LAST, PRESENT, USER,

@@ -6,8 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from grade.lab import Lab
-from grade.lab5.family import OFF, Failing, Family, Process, ProcessState, after_fork, all_processes
-from grade.lab5.sharing import user_half
+from grade.lab5.processes import (OFF, Failing, Family, Process, ProcessState, after_fork,
+                                  all_processes)
+from grade.lab5.copy_on_write import user_half
 from grade.machine import MemoryArea, Registers, layout
 from grade.machine.layout import PAGE, SYS_fork, SYS_getpid, USER_END
 from grade.machine.paging import NO_EXECUTE, WRITABLE

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 
-from grade.lab5 import userstate
-from grade.lab5.family import OFF, Family, Process, ProcessState, every_place
-from grade.lab5.userstate import SELECTORS, UserState
+from grade.lab5 import user_state
+from grade.lab5.processes import OFF, Family, Process, ProcessState, every_place
+from grade.lab5.user_state import SELECTORS, UserState
 from grade.machine import layout
 from grade.machine.calls import LANDING, RED_ZONE
 from grade.machine.layout import SYS_fork
@@ -46,8 +46,8 @@ class Stage:
 
     def __init__(self, family: Family, children: int) -> None:
         self.f, self.m, self.rng = family, family.m, family.rng
-        state = userstate.random_state(self.rng)
-        userstate.take_on(family, state)
+        state = user_state.random_state(self.rng)
+        user_state.take_on(family, state)
         family.into_kernel(rflags=OFF)
         self.spare = every_place(self.m)[-1]
         self.now = Actor(family.parent, state)
@@ -60,8 +60,8 @@ class Stage:
 
     def _child(self) -> Actor:
         """With all that a switch exchanges made random."""
-        child, state = self.f.fork(), userstate.random_state(self.rng)
-        userstate.keep(child, state)
+        child, state = self.f.fork(), user_state.random_state(self.rng)
+        user_state.keep(child, state)
         child.put("kernel_rsp", child.top - 16 * self.rng.randrange(1, 32))
         child.put("syscall", self.rng.getrandbits(64))
         return Actor(child, state)
@@ -96,7 +96,7 @@ class Stage:
                    f"on its own kernel stack, {low:#x} to {high:#x}")
         self.check_processor(where)
         m.call("save_user_state", self.spare.place("user"))
-        own.user.check(userstate.kept(self.spare), f"{where}: in the processor")
+        own.user.check(user_state.kept(self.spare), f"{where}: in the processor")
 
     def check_processor(self, where: str) -> None:
         """Everything that the processor uses is that of the one that is to run."""
@@ -126,13 +126,13 @@ class Stage:
               "what percpu.kernel_rsp was: it need not be the top, below which records may lie")
         equal(process.get("syscall"), left.frame, f"{where}: syscall of {process}",
               "what percpu.frame was")
-        left.user.check(userstate.kept(process), f"{where}: struct user_state of {process}")
+        left.user.check(user_state.kept(process), f"{where}: struct user_state of {process}")
 
     def change(self) -> None:
         """What the one that runs has in the processor changes, as arch_prctl and the like do it."""
         own, m = self.now, self.m
-        own.user = userstate.random_state(self.rng)
-        userstate.keep(self.spare, own.user)
+        own.user = user_state.random_state(self.rng)
+        user_state.keep(self.spare, own.user)
         m.call("load_user_state", self.spare.place("user"))
         own.frame, own.kernel_rsp = self.rng.getrandbits(64), own.process.top - 0x400
         assign(m, "percpu", own.frame, FRAME)

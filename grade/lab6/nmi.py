@@ -1,14 +1,14 @@
-"""Exercise 6.6: what can come at any instruction comes at every one."""
+"""Exercise 6.6: an NMI and a #DB can come at any instruction: here they come at every one."""
 
 from __future__ import annotations
 
 from grade.lab import Lab
-from grade.lab6.area import entry_stack_top
-from grade.lab6.doors import NUMBER, serve_by_grader, stub
+from grade.lab6.entry_area import entry_stack_top
+from grade.lab6.entry_exit import NUMBER, serve_by_grader, stub
 from grade.lab6.puppet import KERNEL_CODE, Guest
 from grade.lab6.pcid import PCID
-from grade.lab6.state import KERNEL_RSP, PERCPU, SHADOW, boot, kernel_root
-from grade.lab6.workers import LIMITS, TREE, come_to_exit, run_to_end
+from grade.lab6.kernel import KERNEL_RSP, PERCPU, SHADOW, boot, kernel_root
+from grade.lab6.programs import LIMITS, TREE, come_to_exit, run_to_end
 from grade.machine import Machine, Module, layout
 from grade.machine.frames import count_free
 from grade.machine.gdbremote import Registers

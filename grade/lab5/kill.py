@@ -6,9 +6,9 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from grade.lab5.family import (OFF, Family, Process, ProcessState, all_processes, running,
-                               stop_deadlocks)
-from grade.lab5.waiting import end_somehow, fork_of, nothing, reap
+from grade.lab5.processes import (OFF, Family, Process, ProcessState, all_processes, running,
+                                  stop_deadlocks)
+from grade.lab5.wait4 import end_somehow, fork_of, nothing, reap
 from grade.machine import layout
 from grade.machine.frames import count_free
 from grade.machine.layout import (ECHILD, PAGE, SYS_close, SYS_fork, SYS_kill, SYS_nanosleep,

@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 
 from grade.lab import Lab
-from grade.lab6.state import SHADOW, boot
+from grade.lab6.kernel import SHADOW, boot
 from grade.machine import Machine, layout
 from grade.machine.frames import check_number, count_free
 from grade.machine.layout import PAGE, PTE_PAIR, USER_END

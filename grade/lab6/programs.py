@@ -8,7 +8,7 @@ from random import Random
 from typing import NamedTuple
 
 from grade.lab import Lab
-from grade.lab6.state import boot
+from grade.lab6.kernel import boot
 from grade.machine import Machine, Module, layout
 from grade.machine.console import Pattern
 from grade.machine.frames import count_free

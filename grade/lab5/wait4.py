@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from grade.lab5.family import OFF, Family, Process
+from grade.lab5.processes import OFF, Family, Process
 from grade.machine.layout import ECHILD, EFAULT, EINVAL, SYS_wait4, USER_END, WORD, signed
 from grade.machine.state import IF, assign, leave
 from grade.outcome import equal, expect, show

@@ -1,4 +1,4 @@
-"""Exercises 6.1 to 6.6: small services of lab 6's kernel."""
+"""Exercises 6.1 to 6.6: how lab 6's kernel is booted, and where what it must have lies."""
 
 from __future__ import annotations
 

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from grade.lab3.first_stack import AT_ENTRY, AT_PAGESZ
 from grade.lab4.puppet import Puppet, puppet
-from grade.lab5 import sharing, userstate
-from grade.lab5.family import Failing, Family, Process, running
+from grade.lab5 import copy_on_write, user_state
+from grade.lab5.processes import Failing, Family, Process, running
 from grade.machine import Module, layout
 from grade.machine.layout import (E2BIG, EFAULT, ENOENT, ENOEXEC, ENOMEM, PAGE, SYS_execve, USER_CS,
                                   USER_END, USER_SS, signed)
@@ -128,7 +128,7 @@ def check_registers(family: Family) -> None:
     compare({name: getattr(regs, name) for name in wanted}, wanted, where)
     equal(regs.cr3, running(m).root, f"{where}: CR3, compared with the process's root")
     equal(variable(m, "percpu", layout.PERCPU_FRAME), 0, f"{where}: percpu.frame")
-    seen = userstate.seen_in_ring_3(family)
+    seen = user_state.seen_in_ring_3(family)
     equal(seen.fpu[:5].hex(), CLEAN[:5].hex(), f"{where}: x87 control, status, tags")
     equal(seen.fpu[24:28].hex(), CLEAN[24:].hex(), f"{where}: MXCSR")
     equal(seen.fpu[160:416], bytes(256), f"{where}: XMM0 to XMM15")
@@ -156,7 +156,7 @@ def check_memory(family: Family) -> None:
     m, p = family.m, family.program
     pages = sorted([p.entry & -PAGE, p.constants, *(p.data + i * PAGE for i in range(4)),
                     TOP - PAGE])
-    found = sharing.user_half(family, m.regs.cr3)
+    found = copy_on_write.user_half(family, m.regs.cr3)
     equal([hex(each.va) for each in found], [hex(each) for each in pages],
           "the pages that the new program has")
     equal(m.memory.read(p.data + PAGE, 3 * PAGE) == p.contents[PAGE:], True,
@@ -187,7 +187,7 @@ def fields(process: Process) -> dict[str, bytes]:
 
 def replace(family: Family, to: Target, argv: list[str], envp: list[str], by: str) -> None:
     """One execve, looked at from all sides."""
-    userstate.take_on(family, userstate.random_state(family.rng))
+    user_state.take_on(family, user_state.random_state(family.rng))
     before = fields(running(family.m))
     prefix = family.rng.choice(("", "/bin/", "./", "/a/very/long/way/"))
     execute(family, Request(prefix + to.name, [*argv], [*envp]), to, by)
@@ -212,7 +212,7 @@ class Unharmed:
         self.free = family.count_free()
         family.back()
         self.process = fields(running(family.m))
-        self.pages = [each[:3] for each in sharing.user_half(family, family.root)]
+        self.pages = [each[:3] for each in copy_on_write.user_half(family, family.root)]
 
     def refused(self, request: Request, expected: int, why: str, failing: Failing | None = None,
                 number: int = 0) -> bool:
@@ -239,7 +239,7 @@ class Unharmed:
         wanted: State = {name: getattr(before, name) for name in (*kept, "rsp", "cr3", "fs_base")}
         compare(values(m.regs, wanted), wanted, f"{what}: afterwards")
         equal(fields(running(m)), self.process, f"{what}: the process afterwards")
-        equal([each[:3] for each in sharing.user_half(f, m.regs.cr3)], self.pages,
+        equal([each[:3] for each in copy_on_write.user_half(f, m.regs.cr3)], self.pages,
               f"{what}: the program's pages afterwards")
         equal(m.memory.read(f.program.data, 4 * PAGE) == content, True,
               f"{what}: that its data are intact")

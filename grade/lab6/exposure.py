@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Union
 
 from grade.lab import Lab
-from grade.lab6.area import check_bits, check_pages
-from grade.lab6.pairs import FAR
+from grade.lab6.entry_area import check_bits, check_pages
+from grade.lab6.shadow_tables import FAR
 from grade.lab6.pcid import KERNEL, PCID, RING3, Processor
-from grade.lab6.state import KERNEL_RSP, SHADOW, boot, kernel_root
+from grade.lab6.kernel import KERNEL_RSP, SHADOW, boot, kernel_root
 from grade.machine import Machine, Module, layout
 from grade.machine.layout import CR4_SMAP, CR4_SMEP, PAGE
 from grade.machine.paging import ACCESSED, HALF, LAST

@@ -9,7 +9,7 @@ from random import Random
 from grade.lab4.entries import (MOST_STEPS, gs_in_kernel, gs_in_program, ist_top, strike_here,
                                 too_long)
 from grade.lab4.puppet import DATA_PAGES, Guest
-from grade.lab4.returns import Visit, exit_by_syscall
+from grade.lab4.boot_return import Visit, exit_by_syscall
 from grade.machine import Machine, Registers, layout
 from grade.machine.calls import ARGUMENTS as C_ARGUMENTS
 from grade.machine.layout import (DR6_NOTHING, KERNEL_BASE, PAGE, SIGSEGV, SIGTRAP, SYSCALL_LIMIT,

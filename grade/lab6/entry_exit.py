@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from grade.lab4.entries import Trap
 from grade.lab6.puppet import KERNEL_CODE, Guest, in_kernel, in_program
-from grade.lab6.state import PERCPU, kernel_root
+from grade.lab6.kernel import PERCPU, kernel_root
 from grade.machine import Machine, layout
 from grade.machine.layout import ENTRY_STUB_SIZE, USER_CS, USER_SS, VECTOR_DB
 from grade.machine.state import (AC, DF, FIXED, GENERAL, ID, IF, KERNEL_CS, KERNEL_SS,

@@ -7,7 +7,7 @@ import struct
 from dataclasses import dataclass
 from random import Random
 
-from grade.lab5.family import OFF, Family, Process
+from grade.lab5.processes import OFF, Family, Process
 from grade.machine.layout import USER_SS
 from grade.machine.state import KERNEL_SS, compare, user_base
 from grade.outcome import equal

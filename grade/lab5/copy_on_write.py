@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from grade.lab5.family import Failing, Family
+from grade.lab5.processes import Failing, Family
 from grade.machine import layout
 from grade.machine.layout import PAGE, PTE_COW, SYS_clock_gettime, USER_END
 from grade.machine.paging import (ACCESSED, ADDRESS, DIRTY, HALF, NO_EXECUTE, WRITABLE, Mapping,
