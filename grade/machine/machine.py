@@ -48,7 +48,6 @@ class Machine:
         self._actions: dict[int, Callable[[], None]] = {}
         self._instead: dict[int, Callable[[], bool]] = {}
         self._session: Session | None = None
-        self.memory, self.call = VirtualMemory(self), Calls(self)
 
     # Birth and death
 
@@ -73,6 +72,7 @@ class Machine:
     def _start(self) -> None:
         self.symbols = load_symbols(self.kernel)
         self._boot()
+        self.memory = VirtualMemory(self.phys, self.session.gdb)
         self.session.log.trace_names = tuple(each.split("*")[0] for each in self._trace)
         self.session.log_events(",".join([LOGGED, *(f"trace:{each}" for each in self._trace)]))
         if self._msrs:
@@ -91,6 +91,11 @@ class Machine:
     def session(self) -> Session:
         assert self._session, "the machine is used outside its `with` block"
         return self._session
+
+    @property
+    def call(self) -> Calls:
+        """The kernel's functions. (Not kept: a circle would keep the machine's files open.)"""
+        return Calls(self)
 
     @property
     def gdb_path(self) -> Path:

@@ -5,29 +5,27 @@ is a Failure, and says why. (By physical address: phys.py.)"""
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from grade.machine import paging
+from grade.machine.gdbremote import Gdb
 from grade.machine.layout import CR0_PG, PAGE, WORD
 from grade.machine.paging import Mapping, Translation
+from grade.machine.phys import PhysicalMemory
 from grade.outcome import Failure, Outcome
-
-if TYPE_CHECKING:
-    from grade.machine.machine import Machine
 
 
 class VirtualMemory:
     """That of one machine."""
 
-    def __init__(self, machine: Machine) -> None:
-        self.m = machine
+    def __init__(self, phys: PhysicalMemory, gdb: Gdb) -> None:
+        self._phys, self._gdb = phys, gdb
 
     def read(self, va: int, size: int, cr3: int | None = None) -> bytes:
-        return b"".join(self.m.phys.read(pa, length) for pa, length in self._pieces(va, size, cr3))
+        return b"".join(self._phys.read(pa, length) for pa, length in self._pieces(va, size, cr3))
 
     def write(self, va: int, data: bytes, cr3: int | None = None) -> None:
         for pa, length in self._pieces(va, len(data), cr3):
-            self.m.phys.write(pa, data[:length])
+            self._phys.write(pa, data[:length])
             data = data[length:]
 
     def u64(self, va: int) -> int:
@@ -48,30 +46,31 @@ class VirtualMemory:
 
     def poke_code(self, va: int, data: bytes) -> None:
         """Write over code: through gdb, so that QEMU forgets what it has translated."""
-        self.m.session.gdb.write(va, data)
+        self._gdb.write(va, data)
 
     def _pieces(self, va: int, size: int, cr3: int | None) -> Iterator[tuple[int, int]]:
         """The physical pieces of a virtual range."""
-        registers = self.m.regs
+        registers = self._gdb.registers()
         if cr3 is None and not registers.cr0 & CR0_PG:
             yield va, size
             return
         cr3 = registers.cr3 if cr3 is None else cr3
         while size:
-            found = paging.walk(self.m.phys, cr3, va)
+            found = paging.walk(self._phys, cr3, va)
             if not found:
-                raise Failure(Outcome.WRONG, paging.explain(self.m.phys, cr3, va),
+                raise Failure(Outcome.WRONG, paging.explain(self._phys, cr3, va),
                               f"{va:#x} is mapped")
             length = min(size, found.size - va % found.size)
             yield found.pa, length
             va, size = va + length, size - length
 
     def walk(self, va: int, cr3: int | None = None) -> Translation | None:
-        return paging.walk(self.m.phys, self.m.regs.cr3 if cr3 is None else cr3, va)
+        return paging.walk(self._phys, self._gdb.registers().cr3 if cr3 is None else cr3, va)
 
     def mappings(self, cr3: int | None = None, first: int = 0, last: int = 511) -> list[Mapping]:
         """Every page mapped, with effective rights; through L4 entries first..last only."""
-        return paging.mappings(self.m.phys, self.m.regs.cr3 if cr3 is None else cr3, first, last)
+        root = self._gdb.registers().cr3 if cr3 is None else cr3
+        return paging.mappings(self._phys, root, first, last)
 
     def table_frames(self, cr3: int | None = None) -> set[int]:
-        return paging.table_frames(self.m.phys, self.m.regs.cr3 if cr3 is None else cr3)
+        return paging.table_frames(self._phys, self._gdb.registers().cr3 if cr3 is None else cr3)

@@ -79,6 +79,10 @@ function kmain
     call leave_ok
 .end:
 
+function kernel_ready               ; where m.call lets a function return to; nothing is done there
+    ret
+.end:
+
 function say_hello
     lea rsi, [hello]
     call print

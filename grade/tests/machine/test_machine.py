@@ -152,6 +152,14 @@ def test_a_call_that_does_not_return(kernel: Path) -> None:
     assert caught.value.outcome == Outcome.NOT_WRITTEN
 
 
+def test_a_call_that_returns_with_another_stack(kernel: Path) -> None:
+    with Machine(kernel) as m:
+        m.run_to("kmain")
+        m.memory.poke_code(m.sym("sum"), b"\x58\x50\x50\xc3")  # pop rax; push rax; push rax; ret
+        with pytest.raises(Failure, match="RSP when sum has returned"):
+            m.call("sum", 1)
+
+
 def test_a_call_from_where_nothing_can_be_called(kernel: Path) -> None:
     """It is refused at once: it would never return."""
     with Machine(kernel) as m:
