@@ -79,7 +79,7 @@ def reach(check: Check, lab: Lab, console: Console, report: Report) -> int:
 def converse(stop: HandOver, check: Check, lab: Lab, console: Console) -> int:
     """gdb on the machine, until the person leaves it; then the machine is ended."""
     console.print(Text(
-        f"The machine stands at {stop.machine.where(stop.machine.address(stop.place))}, the "
+        f"The machine stands at {stop.machine.where(stop.machine.sym(stop.place))}, the "
         f"function that {check.id} is about, where the check brought it.\n"
         "bt: who called it; next: a line; finish: to its end; p name: a value; quit: leave.\n"
         f"To go backwards, from the end of a run: make rewind LAB={check.lab}.\n"

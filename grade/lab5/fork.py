@@ -20,7 +20,7 @@ from grade.programs.image import assemble
 SAVED = 6 * 8  # what switch_stacks pops
 FLAGS = (IF, DF, NT, AC, IOPL, ID)
 WAYS = ("syscall", "int80")
-HIGHEST_PID = 1 << 22  # PID_LIMIT of process.h
+HIGHEST_PID = 1 << 22  # Linux's PID_MAX_LIMIT; the kernel's is PID_LIMIT
 SMALL = (MemoryArea(0, 0x9F000), MemoryArea(1 << 20, 0x900000))
 HINT = "capture_syscall in fork.c: SYSCALL has RIP in the frame's rcx and RFLAGS in its r11"
 BOMB = "again: mov eax, SYS_fork\n syscall\n test rax, rax\n js done\n inc rbx\n jmp again\n" \

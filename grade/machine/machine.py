@@ -79,7 +79,7 @@ class Machine:
             for place in msr.places(self.symbols.elf):
                 self.on(place, self._record_msr)
         if self._debug_at is not None:
-            self.session.insert(self.address(self._debug_at))
+            self.session.insert(self.sym(self._debug_at))
 
     def _boot(self) -> None:
         """Have a machine with the kernel in its memory. (recording.py has others.)"""
@@ -103,11 +103,9 @@ class Machine:
 
     # Names
 
-    def address(self, place: Place) -> int:
+    def sym(self, place: Place) -> int:
         """A symbol's address; an address stays itself."""
         return self.symbols[place] if isinstance(place, str) else place
-
-    sym = address
 
     def where(self, address: int) -> str:
         """`function (file.c:42)`."""
@@ -119,7 +117,7 @@ class Machine:
         """Let the kernel run until it comes to one of these places (again, if it is there), and
         return which; anything else that happens is a Failure of the right class: it did not reach
         the goal."""
-        targets = [self.address(place) for place in places]
+        targets = [self.sym(place) for place in places]
         with self._breakpoints(targets):
             stop = self._run(targets, limits)
         if stop.ending != Ending.BREAKPOINT or stop.address not in targets:
@@ -155,15 +153,15 @@ class Machine:
 
     def on(self, place: Place, action: Callable[[], None]) -> None:
         """Each time the kernel comes to a place, look at it there, then let it go on."""
-        self.session.insert(self.address(place))
-        self._actions[self.address(place)] = action
+        self.session.insert(self.sym(place))
+        self._actions[self.sym(place)] = action
 
     def instead(self, place: Place, action: Callable[[], bool]) -> None:
         """Play an instruction that this processor does not have, or has otherwise, each time it
         is to be executed. The action moves RIP behind it and says True; or it says False, and the
         processor executes it after all."""
-        self.session.insert(self.address(place))
-        self._instead[self.address(place)] = action
+        self.session.insert(self.sym(place))
+        self._instead[self.sym(place)] = action
 
     def _replaced(self) -> bool:
         """Has something else been done for the instruction that is next?"""
@@ -200,7 +198,7 @@ class Machine:
 
     def _debug_here(self, address: int) -> None:
         """If a person wants to look at the function that begins here: the machine is theirs."""
-        if self._debug_at is None or address != self.address(self._debug_at):
+        if self._debug_at is None or address != self.sym(self._debug_at):
             return
         machine = HandOver(self, self._debug_at)
         machine.begin()

@@ -72,7 +72,7 @@ def test_at_the_first_line_of_c() -> None:
         root, code, window = gdb(stop, "p/x $cr3", "rung-walk $rip",
                                  "rung-walk 0xffff800000100000")
         cr3 = int(root.split("=")[1], 16)
-        check_walk(stop, code, cr3, stop.machine.address("kmain"))
+        check_walk(stop, code, cr3, stop.machine.sym("kmain"))
         check_walk(stop, window, cr3, 0xFFFF_8000_0010_0000)
     finally:
         stop.end()
@@ -84,7 +84,7 @@ def test_on_the_shadow_table() -> None:
     program = puppet(lab.rng)
     stop = stopped(lab, program.entry, cmdline="pti=on",
                    modules=[program.module()])
-    code, area = stop.machine.address("trap"), stop.machine.address("entry_stubs")
+    code, area = stop.machine.sym("trap"), stop.machine.sym("entry_stubs")
     walks = ["p/x $cr3", f"rung-walk {code:#x}", f"rung-walk {code:#x} $cr3-0x1000",
              f"rung-walk {area:#x}", "rung-walk $rip", "rung-idt 14", "rung-idt 2",
              "rung-idt 256", "rung-walk 0 1 2"]
@@ -93,7 +93,7 @@ def test_on_the_shadow_table() -> None:
                    "continue", *walks)
     finally:
         stop.end()
-    syscall = stop.machine.address("entry_syscall")
+    syscall = stop.machine.sym("entry_syscall")
     for rip, each in ((program.entry, said[:9]), (syscall, said[12:])):
         shadow, hidden, shown, stubs, here, fault, nmi, none, usage = each
         root = int(shadow.split("=")[1], 16)
