@@ -80,7 +80,8 @@ def named(lab: Lab, machine: Machine, pa: int) -> str:
             "fills RAM with 0xa5 before it starts the kernel; `p &bss_start` and `p &bss_end` in "
             "gdb show the limits")
 def test_bss(lab: Lab) -> None:
-    """All of RAM at two places: .bss when make_boot_tables begins, and the rest when it has ended."""
+    """All of RAM at two places: .bss when make_boot_tables begins, and the rest when it has
+    ended."""
     with lab.boot() as machine:
         before = machine.phys.read(0, machine.phys.size)
         low, high = (physical(lab, machine, name) for name in ("bss_start", "bss_end"))
@@ -116,7 +117,8 @@ def unchanged(lab: Lab, machine: Machine, before: bytes, after: bytes,
        hint="make_boot_tables, up to level 1 (.map): which entry is written for which page, and "
             "which of the bits P, W and NX does each part of the image get? SDM vol. 3A table 4-20")
 def test_image_tables(lab: Lab) -> None:
-    """Every page that the tables at boot_l4 map outside the window: address, size, frame, rights."""
+    """Every page that the tables at boot_l4 map outside the window: address, size, frame,
+    rights."""
     with lab.boot() as machine:
         machine.run_to("enter_long_mode")
         base, here = layout.KERNEL_BASE, layout.WINDOW_BASE >> 39 & 511
@@ -157,8 +159,8 @@ def come_to(machine: Machine, place: str) -> None:
        hint="enter_long_mode: which bits of CR4, EFER and CR0 are set, and in which order? "
             "SDM vol. 3A 9.8.5; `info registers cr0 cr3 cr4 efer` in gdb")
 def test_long_mode(lab: Lab) -> None:
-    """Control registers, stack and argument at kmain, started with other bits in CR4; then a write to
-    the constants and a jump into the data, which must fault."""
+    """Control registers, stack and argument at kmain, started with other bits in CR4; then a write
+    to the constants and a jump into the data, which must fault."""
     with lab.boot() as machine:
         machine.set_regs(cr4=sum(1 << bit for bit in lab.rng.sample(LEFT_IN_CR4, 3)))
         come_to(machine, "kmain")
@@ -251,8 +253,8 @@ def told(fault: Interrupt | None) -> str:
        hint="serial_init: which register is at which offset while LCR_DIVISOR is set, and which "
             "when it is not? The PC16550D data sheet, section 8; step over each outb in gdb")
 def test_serial_programming(lab: Lab) -> None:
-    """Each `in` and `out` of serial_init, answered by a UART that the grader plays; then text printed
-    by serial_putc, at the other end of the line."""
+    """Each `in` and `out` of serial_init, answered by a UART that the grader plays; then text
+    printed by serial_putc, at the other end of the line."""
     with lab.boot() as machine:
         come_to(machine, "gdt_init")
         uart = Uart()
@@ -328,8 +330,8 @@ def same(seen: segments.Fields, expected: segments.Fields, what: str, hint: str 
        hint="code_descriptor, data_descriptor and tss_descriptor; SDM vol. 3A figures 3-8 and 7-4. "
             "`x/7gx &gdt` in gdb shows the table")
 def test_gdt(lab: Lab) -> None:
-    """GDTR, TR, the segment registers, each descriptor field by field, and tss_descriptor with random
-    addresses."""
+    """GDTR, TR, the segment registers, each descriptor field by field, and tss_descriptor with
+    random addresses."""
     with lab.boot() as machine:
         come_to(machine, "idt_init")
         numbers = layout.numbers()
@@ -416,8 +418,8 @@ def stack_of_its_own(machine: Machine, name: str, low: int, high: int,
        hint="idt_set_gate: a gate is 16 bytes and the handler's address is in three pieces of it; "
             "SDM vol. 3A figure 6-8. `x/32bx &idt` in gdb shows the first two gates")
 def test_idt(lab: Lab) -> None:
-    """IDTR, all 256 gates bit by bit, and idt_set_gate with random arguments on a slot full of other
-    bits."""
+    """IDTR, all 256 gates bit by bit, and idt_set_gate with random arguments on a slot full of
+    other bits."""
     with lab.boot() as machine:
         machine.run_to("trap_register")
         table, code = machine.system.idtr, layout.SELECTOR_KERNEL_CODE
@@ -581,7 +583,8 @@ def come_back(lab: Lab, machine: Machine, trap: Trap) -> None:
             "stacks by its IST entry. Look at ist_for, fill_tss and the stub of vector 8; "
             "SDM vol. 3A 6.14.5")
 def test_bad_stack(lab: Lab) -> None:
-    """An unusable RSP, and then an exception, an NMI and a #DB: the frame must be on the right stack."""
+    """An unusable RSP, and then an exception, an NMI and a #DB: the frame must be on the right
+    stack."""
     with lab.boot() as machine:
         machine.run_to("trap_register")
         bad = 0x2000_0000_0000 + lab.rng.getrandbits(40)
@@ -630,8 +633,8 @@ def error_in_words(vector: int, error: int) -> str:
        hint="describe_error: its comment says which word wins when two fit. SDM vol. 3A 4.7 (#PF) "
             "and 6.13 (codes with a selector)")
 def test_words(lab: Lab) -> None:
-    """describe_error with every combination of a page fault's bits and many codes of the others; then
-    the report of a real page fault, beside the machine's registers."""
+    """describe_error with every combination of a page fault's bits and many codes of the others;
+    then the report of a real page fault, beside the machine's registers."""
     with lab.boot(probe=True) as machine:
         machine.run_to("trap_register")
         describe_many(lab, machine)
@@ -769,8 +772,8 @@ def check_modules(machine: Machine, info: Information, results: list[int], answe
        hint="the whole way: what does the console show, and where does it differ from what "
             "bootinfo_print should print? make run LAB=1")
 def test_whole_way(lab: Lab) -> None:
-    """A disc, GRUB, a random command line and a module: what is printed, beside the memory map that GRUB
-    handed over."""
+    """A disc, GRUB, a random command line and a module: what is printed, beside the memory map that
+    GRUB handed over."""
     nonce, name = (f"{word}-{lab.rng.getrandbits(64):x}" for word in ("nonce", "module"))
     size = lab.rng.randrange(1, 5 * PAGE)
     with tempfile.TemporaryDirectory(prefix="rung-disc-") as directory:

@@ -48,6 +48,7 @@ class Machine:
         self._actions: dict[int, Callable[[], None]] = {}
         self._instead: dict[int, Callable[[], bool]] = {}
         self._session: Session | None = None
+        self.memory: VirtualMemory
 
     # Birth and death
 

@@ -24,7 +24,8 @@ from pathlib import Path
 
 from grade.errors import BadMachine, MissingTool
 from grade.machine.loader import place
-from grade.machine.machine import HandOver, Machine
+from grade.machine.handover import HandOver
+from grade.machine.machine import Machine
 from grade.machine.multiboot2 import RESERVED, MemoryArea, Module
 from grade.machine.phys import PhysicalMemory, Ram
 from grade.machine.firmware import escaped
@@ -57,15 +58,16 @@ class Recorder(Machine):
         self.interrupted = False
 
     def _boot(self) -> None:
-        ram = Ram(self._memory << 20)
-        ram.fill(0, FILLED, self._fill)
+        ram = Ram(self.setup.memory << 20)
+        ram.fill(0, FILLED, self.setup.fill)
         self.phys = PhysicalMemory(ram)
         entry, self.information = place(
-            self.symbols.elf, self.phys, AREAS, cmdline=self._cmdline, modules=self._modules,
-            areas=None, rng=self.rng)
+            self.symbols.elf, self.phys, AREAS, cmdline=self.setup.cmdline,
+            modules=self.setup.modules, areas=None, rng=self.setup.rng)
         assemble_rom(self.directory / "rom", entry, self.information)
         (self.directory / "disk").write_bytes(empty_disk())
-        self._session = Session(memory=self._memory, cpu=self._cpu, limits=self.limits, ram=ram,
+        self._session = Session(memory=self.setup.memory, cpu=self.setup.cpu,
+                                limits=self.limits, ram=ram,
                                 arguments=arguments(self.directory, "record"))
         self.session.connect()
 
@@ -108,7 +110,8 @@ class Replay(Machine):
         self.directory = recorder.directory
 
     def _boot(self) -> None:
-        self._session = Session(memory=self._memory, cpu=self._cpu, limits=self.limits,
+        self._session = Session(memory=self.setup.memory, cpu=self.setup.cpu,
+                                limits=self.limits,
                                 exit_port=False, arguments=arguments(self.directory, "replay"))
         self.phys = PhysicalMemory(self.session.qemu.ram)
         self.session.connect()

@@ -72,8 +72,9 @@ def address_space(number: int) -> tuple[list[Row], str]:
     with lab.boot(rng=Random(SEED)) as machine:
         machine.run_to(place)
         cr3 = machine.regs.cr3
-        shadow = {page.va for page in machine.mappings(cr3 ^ 0x1000)} if number == 6 else None
-        found = joined(machine.mappings(), shadow)
+        mappings = machine.memory.mappings
+        shadow = {page.va for page in mappings(cr3 ^ 0x1000)} if number == 6 else None
+        found = joined(mappings(), shadow)
     rows = [Row("head", ("address", "size", "rights", "what")
                 + (("ring 3's table",) if shadow else ()))]
     for page, seen in reversed(found):

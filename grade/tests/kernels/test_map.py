@@ -50,7 +50,8 @@ def test_lab_6_side_by_side(lab: Lab) -> None:
         assert len(owner) == machine.phys.size // layout.PAGE
         assert "shared by programs" in owner.values()
         for space in drawn.spaces:
-            assert {owner[table] for table in machine.table_frames(space.root)} == {"page tables"}
+            tables = machine.memory.table_frames(space.root)
+            assert {owner[table] for table in tables} == {"page tables"}
         free = sum(each == "free" for each in owner.values())
         lines = list(text(drawn))
         assert not [line for line in lines if len(line) > 80]
