@@ -2,7 +2,10 @@
 
 A build is bounded: in processor time (not in wall time, which a busy machine stretches), in memory,
 in the size of files and of what the compilers say. When a bound is met the whole process group
-ends. What the machine lacks is never the student's fault."""
+ends. What the machine lacks is never the student's fault.
+
+A stranger's lab is built in a box (box.py), where nothing is that one could steal. Out of it comes
+one stream, which is read when the box has ended: the kernels as so many bytes."""
 
 from __future__ import annotations
 
@@ -17,16 +20,18 @@ import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import IO
 
-from grade import intake, toolchain
+from grade import box, intake, toolchain
 from grade.errors import BuildFailed, CannotGrade, MissingTool
-from grade.reads import refuse_foreign_lines, refuse_foreign_reads
+from grade.reads import lists_of_reads, refuse_foreign
 
 ROOT, COMMON = intake.ROOT, intake.COMMON
 TOOLS = ("make", "nasm", toolchain.tool("ld"), "qemu-system-x86_64")
@@ -58,7 +63,10 @@ NOT_FOUND = re.compile(r"^(?:/bin/)?(?:sh|dash|bash): (?:line )?\d+: ([\w.+-]+):
                        r"|^make(?:\[\d+\])?: ([\w.+-]+): No such file or directory$", re.M)
 NOISE = re.compile(r"^make(\[[0-9]+\])?: (Entering|Leaving) directory")
 QUOTED = re.compile(r"#\s*(error|warning|pragma)|%error|^\s*\d* \| ")
-HOST = re.compile(r"No space left on device|Disk quota exceeded|Read-only file system|"
+# Signals by which our bounds end a process, in the words of gcc and make.
+MET = re.compile(r"CPU time limit exceeded|File size limit exceeded|File too large")
+NO_SPACE = "No space left on device"
+HOST = re.compile(rf"{NO_SPACE}|Disk quota exceeded|Read-only file system|"
                   r"Input/output error|Too many open files in system|Cannot allocate memory|"
                   r"Resource temporarily unavailable|Structure needs cleaning")
 CRASH = re.compile(r"internal compiler error|Killed signal terminated program|"
@@ -71,40 +79,38 @@ SHOWN_LINES, SHOWN_COLUMNS = 14, 400
 
 @dataclass(frozen=True)
 class Built:
-    """The kernel that is graded, and the same with the grader's probe linked in."""
+    """The kernel that is graded, and the same with the grader's probe linked in. Beside them lie
+    the programs of common/user, in user/."""
 
     kernel: Path
     probe: Path
-    directory: Path
-    cc: str
-    opt: str
-    common: Path = COMMON
-
-    def iso(self) -> Path:
-        """A disc with the kernel, for the few checks that boot through GRUB: made on demand."""
-        with locked(self.kernel.parent / ".lock"):
-            make(self.directory, self.kernel.parent, self.cc, self.opt, "iso", common=self.common)
-        return self.kernel.parent / "rung.iso"
 
 
 def build(directory: Path, build_dir: Path, cc: str = "gcc", opt: str = "-O2",
-          jobs: int | None = None, common: Path = COMMON) -> Built:
+          jobs: int | None = None, common: Path = COMMON, boxed: bool = False) -> Built:
     """Build both kernels of a lab. Raises BuildFailed for the student's fault, CannotGrade else.
-    `common` is another than ours where a tree was taken in: then nothing outside may be read."""
+    `common` is another than ours where a tree was taken in: then nothing outside may be read.
+    `boxed`: only the products come to `build_dir`."""
     require_tools(cc)
     try_compiler(cc, opt)
     try:
         build_dir.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
         raise CannotGrade(f"{error.filename} is in the way: it must be a directory") from None
-    with locked(build_dir / ".lock"):
-        make(directory, build_dir, cc, opt, "kernel", "probe", jobs=jobs, common=common)
-    built = Built(build_dir / "kernel.elf", build_dir / "kernel-probe.elf", directory, cc, opt,
-                  common)
+    if boxed:
+        make_in_box(directory, build_dir, cc, opt, jobs)
+    else:
+        with locked(build_dir / ".lock"):
+            make(directory, build_dir, cc, opt, jobs, common)
+    built = built_in(build_dir)
     for product in (built.kernel, built.probe):
         if not product.is_file():
             raise BuildFailed([f"make succeeded and made no {product.name}"])
     return built
+
+
+def built_in(build_dir: Path) -> Built:
+    return Built(build_dir / "kernel.elf", build_dir / "kernel-probe.elf")
 
 
 def require_tools(cc: str) -> None:
@@ -165,26 +171,77 @@ def compiles(cc: str, options: list[str]) -> str:
         return "" if done.returncode == 0 and made.is_file() else said
 
 
-def make(directory: Path, build_dir: Path, cc: str, opt: str, *goals: str,
-         jobs: int | None = None, common: Path = COMMON) -> None:
+def make(directory: Path, build_dir: Path, cc: str, opt: str, jobs: int | None,
+         common: Path) -> None:
     """Run make in the lab's directory, quietly, with nothing inherited from a make around us. The
-    rules, and all that labs are given, are the grader's own: a submission cannot bring others.
-    RUNG_RULES names other rules, for the grader's own tests."""
-    rules = os.environ.get("RUNG_RULES") or str(common / "lab.mk")
+    rules, and all that labs are given, are the grader's own: a submission cannot bring others."""
     taken_in = common != COMMON
-    command = ["make", "-C", str(directory), "-f", rules,
-               f"-j{jobs or os.cpu_count() or 1}", "-Otarget", f"BUILD={build_dir.resolve()}",
-               f"CC={cc}", f"OPT={opt}", *goals]
+    words = make_words(directory, common, build_dir.resolve(), cc, opt, jobs, taken_in)
+    status, output = supervised(["make", *words])
     if taken_in:
-        command.append(f"READS={list_of_reads(cc)}")
-    status, output = supervised(command)
-    if taken_in:
-        allowed = [common.parent, *system_headers(cc)]
-        refuse_foreign_reads(build_dir, common.parent, allowed)
-        if status != 0:
-            refuse_foreign_lines(output, common.parent, allowed)
+        lists = b"".join(path.read_bytes() for path in lists_of_reads(build_dir))
+        refuse_foreign(lists, output, status, common.parent, [common.parent, *system_headers(cc)])
     if status != 0:
         explain_failure(output)
+
+
+def make_words(directory: Path, common: Path, build_dir: Path, cc: str, opt: str,
+               jobs: int | None, taken_in: bool) -> list[str]:
+    """What make is told. RUNG_RULES names other rules, for the grader's own tests."""
+    rules = os.environ.get("RUNG_RULES") or str(common / "lab.mk")
+    reads = [f"READS={list_of_reads(cc)}"] if taken_in else []
+    return ["-C", str(directory), "-f", rules, f"-j{jobs or os.cpu_count() or 1}", "-Otarget",
+            f"BUILD={build_dir}", f"CC={cc}", f"OPT={opt}", *reads, "kernel", "probe"]
+
+
+# ---- In the box.
+TREE, MADE = Path("/submission"), Path("/build")
+IN_BOX = """make "$@" >&2
+status=$?
+cd /build || exit
+find obj -name '*.d' -exec cat {} + -o -name '*.read' -exec cat {} + >reads 2>/dev/null
+tar -cf - reads kernel.elf kernel-probe.elf user/*.elf 2>/dev/null
+exit $status
+"""
+PRODUCT = re.compile(r"reads|kernel(-probe)?\.elf|user/[a-z0-9-]+\.elf")
+
+
+def make_in_box(directory: Path, build_dir: Path, cc: str, opt: str, jobs: int | None) -> None:
+    """Run make on a tree that was taken in. In the box are that tree, and compilers."""
+    words = make_words(TREE / directory.name, TREE / "common", MADE, cc, opt, jobs, True)
+    shown = {str(TREE): directory.parent}
+    if "RUNG_RULES" in os.environ:
+        shown[os.environ["RUNG_RULES"]] = Path(os.environ["RUNG_RULES"])
+    environment = {"LC_ALL": "C", **{name: os.environ[name] for name in ("CROSS",)
+                                     if name in os.environ}}
+    command = box.command(["sh", "-c", IN_BOX, "sh", *words], shown, [str(MADE)],
+                          environment=environment)
+    with tempfile.TemporaryFile() as stream:
+        status, output = supervised(command, stream)
+        take_over(stream, build_dir)
+    box.open_up(build_dir.parent)
+    reads = build_dir / "reads"
+    refuse_foreign(reads.read_bytes() if reads.exists() else b"", output, status, TREE,
+                   [TREE, MADE, *system_headers(cc)])
+    if status != 0:
+        explain_failure(output, boxed=True)
+
+
+def take_over(stream: IO[bytes], build_dir: Path) -> None:
+    """Write down what a box has left, of which nothing is believed: of the files in it those that
+    are products by their names, whatever their bytes are. It is a plain tar, or rubbish."""
+    shutil.rmtree(build_dir)
+    (build_dir / "user").mkdir(parents=True)
+    stream.seek(0)
+    with contextlib.suppress(tarfile.HeaderError):  # the end, too, is one
+        while True:
+            header = tarfile.TarInfo.frombuf(stream.read(tarfile.BLOCKSIZE), "ascii", "replace")
+            if not 0 <= header.size <= FILE_SIZE:
+                return
+            data = stream.read(header.size)
+            stream.seek(-header.size % tarfile.BLOCKSIZE, os.SEEK_CUR)
+            if header.isreg() and PRODUCT.fullmatch(header.name):
+                (build_dir / header.name).write_bytes(data)
 
 
 @lru_cache(maxsize=None)
@@ -210,12 +267,14 @@ def system_headers(cc: str) -> tuple[Path, ...]:
 
 # ---- Bounds.
 
-def supervised(command: list[str]) -> tuple[int, str]:
-    """Run a command within the bounds; its status, and what it said. However this ends, nothing of
-    its process group is left."""
+def supervised(command: list[str], product: IO[bytes] | None = None) -> tuple[int, str]:
+    """Run a command within the bounds; its status, and what it said (with a file for what it
+    writes on its output: what it said on stderr). However this ends, nothing of its process group
+    is left."""
     try:
         process = subprocess.Popen(command, env=clean_environment(), stdin=subprocess.DEVNULL,
-                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                   stdout=product or subprocess.PIPE,
+                                   stderr=subprocess.PIPE if product else subprocess.STDOUT,
                                    start_new_session=True, preexec_fn=be_bounded(os.getpid()))
     except OSError as error:
         raise CannotGrade(f"{command[0]} did not start: {error}") from None
@@ -248,9 +307,10 @@ def be_bounded(parent: int) -> Callable[[], None]:
 
 def listen(process: subprocess.Popen[bytes]) -> str:
     """What a build says, until it has nothing more to say or does more than it may."""
-    assert process.stdout
+    said = process.stderr or process.stdout
+    assert said
     first, last, size = bytearray(), bytearray(), 0
-    pipe = process.stdout.fileno()
+    pipe = said.fileno()
     clock = Clock(process.pid)
     with selectors.DefaultSelector() as selector:
         selector.register(pipe, selectors.EVENT_READ)
@@ -298,15 +358,20 @@ class Clock:
 
 
 def processor_time(group: int) -> float:
-    """The seconds that a group, and all that has ended in it, has used."""
-    ticks = 0
+    """The seconds that a group, those who descend from it, and all that has ended in it have used.
+    (In a box there are other groups.)"""
+    found: dict[int, list[int]] = {}  # parent, group, and the four times in ticks
     for entry in os.listdir("/proc") if os.path.isdir("/proc") else ():
         if entry.isdigit():
             with contextlib.suppress(OSError):
                 fields = Path("/proc", entry, "stat").read_text().rsplit(")", 1)[1].split()
-                if int(fields[2]) == group:
-                    ticks += sum(map(int, fields[11:15]))
-    return ticks / os.sysconf("SC_CLK_TCK")
+                found[int(entry)] = [*map(int, fields[1:3]), *map(int, fields[11:15])]
+    members = {pid for pid, facts in found.items() if facts[1] == group}
+    grown = -1
+    while grown != len(members):
+        grown = len(members)
+        members |= {pid for pid, facts in found.items() if facts[0] in members}
+    return sum(sum(found[pid][2:]) for pid in members) / os.sysconf("SC_CLK_TCK")
 
 
 def end_group(process: subprocess.Popen[bytes]) -> None:
@@ -322,8 +387,9 @@ def end_group(process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    if process.stdout:
-        process.stdout.close()
+    for stream in (process.stdout, process.stderr):
+        if stream:
+            stream.close()
 
 
 @contextlib.contextmanager
@@ -348,14 +414,17 @@ def clean_environment() -> dict[str, str]:
 
 # ---- Whose fault it is.
 
-def explain_failure(output: str) -> None:
-    """Tell what the machine lacks from a program that is wrong."""
+def explain_failure(output: str, boxed: bool = False) -> None:
+    """Tell what the machine lacks from a program that is wrong. The room in a box is no machine's."""
     for match in NOT_FOUND.finditer(output):
         tool = match[1] or match[2]
-        if tool in CALLED and not shutil.which(tool):
+        if tool in CALLED and not shutil.which(tool, path=box.PATH if boxed else None):
             raise MissingTool(tool)
     for line in output.splitlines():
         if not QUOTED.search(line):
+            if MET.search(line) or (boxed and NO_SPACE in line):
+                raise BuildFailed(["the build met a bound: it takes more time or room than a lab "
+                                   "can need", *first_errors(output)])
             if HOST.search(line):
                 raise CannotGrade(f"the build met a fault of this machine: {line[:SHOWN_COLUMNS]}")
             if CRASH.search(line):

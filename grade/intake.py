@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from grade.box import open_up
 from grade.errors import BadSubmission, printable
 from grade.tree import LAB, LINK, ROOT, lab_names, too_many, was_link
 
@@ -316,6 +317,7 @@ def write(home: Path, fresh: Path, files: Mapping[str, bytes | str]) -> None:
             else:
                 (new / path).write_bytes(data)
         (new / ".lock").touch()
+        open_up(new)
         new.rename(fresh)
     except FileExistsError:  # somebody else took the same tree in
         pass

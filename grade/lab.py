@@ -20,7 +20,7 @@ class Lab:
     """A built lab. Each check gets one of its own, with random numbers of its own."""
 
     def __init__(self, tree: Path, directory: Path, built: Built, seed: int) -> None:
-        self.tree, self.directory, self.built = tree, directory, built
+        self.tree, self.directory = tree, directory
         self.number = int(directory.name[3])
         self.kernel, self.probe = built.kernel, built.probe
         self.seed = seed
@@ -50,7 +50,5 @@ class Lab:
     def boot(self, *, probe: bool = False, **options: Any) -> Machine:
         """A machine that has this kernel in memory and is about to enter it; a context manager.
         The options are those of Machine."""
-        if options.get("firmware", "template") != "template":
-            options["iso"] = options.get("iso") or self.built.iso()
         options.setdefault("rng", self.rng)
         return Machine(self.probe if probe else self.kernel, **options)

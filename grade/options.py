@@ -17,7 +17,7 @@ from grade.catalog import check_files
 from grade.check import EXERCISE, ID
 from grade.errors import CannotGrade, printable
 from grade.intake import Submission
-from grade.results import Request
+from grade.results import BOX, NO_SANDBOX, Request
 from grade.tree import ROOT
 
 # Option, variable of make, what it is. But for FROM an empty value is as good as none.
@@ -29,6 +29,7 @@ WORDS = (
     ("from", "FROM", "the tree to grade: a directory that holds lab1-… (default: this one)"),
     ("cc", "CC", "the C compiler (default: gcc)"),
     ("opt", "OPT", "its optimisation (default: -O2)"),
+    ("sandbox", "SANDBOX", "none: another's tree is built and run without a box"),
 )
 
 # What make, the shell, or a compiler takes for its own in a path: common/tree.mk's list.
@@ -46,6 +47,7 @@ class Options:
     source: str
     cc: str
     opt: str
+    sandbox: str = ""
     debug: bool = False
     out: Path = ROOT / "build" / "grade"
 
@@ -57,12 +59,14 @@ class Options:
                 for name, variable, _ in WORDS}
         if os.environ.get("FROM") == "" and not given.get("from"):
             raise CannotGrade("FROM= is empty: name the tree to grade, or leave FROM out")
+        if word["sandbox"] not in ("", NO_SANDBOX):
+            raise CannotGrade(f"SANDBOX={word['sandbox']} means nothing: there is SANDBOX=none")
         tests = tuple(test.strip().upper() for test in word["test"].split(",") if test.strip())
         return cls(lab=_lab(word["lab"], tests), tests=tests or None,
                    seed=_number(word["seed"], "SEED", secrets.randbelow(1_000_000)),
                    jobs=max(1, _number(word["jobs"], "JOBS", os.cpu_count() or 1)),
                    source=word["from"], cc=word["cc"] or "gcc", opt=word["opt"] or "-O2",
-                   debug=debug, out=Path(out) if out else ROOT / "build" / "grade")
+                   sandbox=word["sandbox"], debug=debug, out=Path(out) if out else ROOT / "build" / "grade")
 
     @classmethod
     def parse(cls, arguments: Sequence[str] | None) -> Options:
@@ -79,7 +83,21 @@ class Options:
 
     @property
     def request(self) -> Request:
-        return Request(self.seed, self.tests, self.source, self.cc, self.opt)
+        sandbox = (self.sandbox or BOX) if self.foreign else None
+        return Request(self.seed, self.tests, self.source, self.cc, self.opt, sandbox)
+
+    @functools.cached_property
+    def tree(self) -> Path:
+        return _directory(self.source) if self.source else ROOT
+
+    @property
+    def foreign(self) -> bool:
+        """Whether it is another's tree; and whether it comes into a box."""
+        return self.tree != ROOT
+
+    @property
+    def boxed(self) -> bool:
+        return self.foreign and self.sandbox != NO_SANDBOX
 
     def labs(self) -> list[int]:
         """The labs to grade: those that there are checks for, handed in or not."""
@@ -97,10 +115,9 @@ class Options:
             if odd:
                 raise CannotGrade(f"make and the shell cannot work with {odd[0]!r} in a path; "
                                   f"move {printable(str(path))}")
-        tree = _directory(self.source) if self.source else ROOT
-        if tree == ROOT:
+        if not self.foreign:
             return intake.own(ROOT, self.labs())
-        return intake.foreign(tree, self.labs(), self.out.absolute() / "from")
+        return intake.foreign(self.tree, self.labs(), self.out.absolute() / "from")
 
 
 def _directory(source: str) -> Path:

@@ -36,6 +36,9 @@ def lab(request: pytest.FixtureRequest) -> Lab:
 @functools.lru_cache(maxsize=None)
 def _lab_from_environment(number: int) -> Lab:
     options = Options.from_environment({"lab": number})
+    if options.boxed:
+        raise CannotGrade("pytest has no box for another's tree: that is for `make grade FROM=…`, "
+                          "or for a machine that is thrown away (SANDBOX=none)")
     submission = options.submission
     if number not in submission.labs:
         raise CannotGrade(f"{lab_name(number)} was not handed in")

@@ -15,46 +15,47 @@ from pathlib import Path
 
 from grade.errors import BadSubmission, printable
 
-LISTS = ("*.d", "*.read")
 PLACE = re.compile(r"^(?:In file included from |\s+from )?(/[^:]+):\d+", re.M)
-LARGEST_LIST = 4 << 20
+LARGEST = 32 << 20  # bytes of all lists of a lab; there are 0.1 MiB
 # What gcc and clang hand their assembler, and lab.mk hands nasm.
-TEMPORARY = re.compile(rf"{re.escape(tempfile.gettempdir())}/(cc\w+|\w[\w.-]*-[0-9a-f]+)\.s"
+TEMPORARY = re.compile(rf"(?:/tmp|{re.escape(tempfile.gettempdir())})/(cc\w+|\w[\w.-]*-[0-9a-f]+)\.s"
                        r"|/proc/self/fd/3")
 
 
-def refuse_foreign_reads(build_dir: Path, tree: Path, allowed: Sequence[Path]) -> None:
-    """Refuse a build for which a file outside the allowed places was read."""
-    found = [(place, source(path, build_dir)) for pattern in LISTS
-             for path in sorted((build_dir / "obj").rglob(pattern))
-             for place in prerequisites(path) if is_foreign(place, tree, allowed)]
+def lists_of_reads(build_dir: Path) -> list[Path]:
+    """The lists of what was read for each object."""
+    return [path for pattern in ("*.d", "*.read")
+            for path in sorted((build_dir / "obj").rglob(pattern))]
+
+
+def refuse_foreign(lists: bytes, output: str, status: int, tree: Path,
+                   allowed: Sequence[Path]) -> None:
+    """Refuse a build for which a file outside the allowed places was read, by its lists; and one
+    that failed with an error in such a file: it would be quoted."""
+    if len(lists) > LARGEST:
+        raise BadSubmission(["the sources read more files than a lab can need"])
+    read = {(place, source(target)) for target, place in prerequisites(os.fsdecode(lists))}
+    if status:
+        read |= {(place, "a source") for place in PLACE.findall(output)}
+    foreign = {place for place in {place for place, _ in read} if is_foreign(place, tree, allowed)}
+    found = [(place, where) for place, where in read if place in foreign]
     if found:
         raise BadSubmission(sorted({f"{where} reads {printable(place)}, which is no part of the "
                                     "submission" for place, where in found}))
 
 
-def refuse_foreign_lines(output: str, tree: Path, allowed: Sequence[Path]) -> None:
-    """Refuse a build whose error lies in such a file: the error would quote it."""
-    for place in PLACE.findall(output):
-        if is_foreign(place, tree, allowed):
-            raise BadSubmission([f"a source reads {printable(place)}, which is no part of the "
-                                 "submission"])
+def source(target: str) -> str:
+    """The source of an object: of BUILD/obj/lab1-boot/gdt.c.o it is lab1-boot/gdt.c."""
+    return re.sub(r"^.*/obj/|\.o(\.E)?$", "", target)
 
 
-def source(path: Path, build_dir: Path) -> str:
-    """The source whose list of what was read this is: obj/lab1-boot/gdt.c.d is of gdt.c's."""
-    name = path.relative_to(build_dir / "obj").as_posix()
-    return re.sub(r"(\.o)?(\.more)?\.(d|read)$", "", name)
-
-
-def prerequisites(path: Path) -> Iterator[str]:
-    """The files that a list in make's form names: `target: a b \\` and so on. What is quoted in
-    any odd way matches no file of ours, and so is refused."""
-    with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
-        text = os.fsdecode(file.read(LARGEST_LIST))
+def prerequisites(text: str) -> Iterator[tuple[str, str]]:
+    """The files that lists in make's form name, each with its target: `target: a b \\` and so on.
+    What is quoted in any odd way matches no file of ours, and so is refused."""
     for line in text.replace("\\\n", " ").splitlines():
-        _, colon, rest = line.partition(": ")
-        yield from rest.split() if colon else ()
+        target, colon, rest = line.partition(": ")
+        for place in rest.split() if colon else ():
+            yield target.strip(), place
 
 
 def is_foreign(place: str, tree: Path, allowed: Sequence[Path]) -> bool:

@@ -16,7 +16,8 @@ from rich.text import Text
 from grade.check import Check
 from grade.errors import printable
 from grade.outcome import Outcome
-from grade.results import ABSENT, CANNOT, INTERNAL, CheckResult, LabResult, Request, Results
+from grade.results import (ABSENT, CANNOT, INTERNAL, CheckResult, LabResult, Request, Results,
+                           no_box)
 from grade.run import Watch
 
 LABEL = 10
@@ -128,8 +129,8 @@ class Report(Watch):
         for number, line in enumerate(result.details):
             self._item("" if number else "details", line or " ")
         self._item("hint", result.hint)
-        self._item("alone", self.request.command("grade", check.id))
-        self._item("in gdb", self.request.command("debug", check.id))
+        self._item("alone", self.request.command("grade", check.id, here=True))
+        self._item("in gdb", self.request.command("debug", check.id, here=True))
         self.console.print()
 
     def scores(self, results: Results) -> None:
@@ -153,6 +154,9 @@ class Report(Watch):
         self.console.print(table, soft_wrap=False)
         if self.request.tests:
             self.console.print(Text(f"This is the score of {', '.join(self.request.tests)} alone."))
+        for line in no_box(self.request):
+            self.console.print(Text(f"{line}: whatever the tree contains could have changed this "
+                                    "score.", "magenta"))
         if not results.graded:
             self.console.print(Text("Not all could be graded: there is no score, and there are no "
                                     "result files.", "magenta"))

@@ -8,8 +8,9 @@ import signal
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
-from grade.build import build
+from grade.build import Built, build
 from grade.catalog import load, named_checks
 from grade.check import Check
 from grade.errors import BuildFailed, CannotGrade, host_fault
@@ -90,11 +91,18 @@ def ready_lab(submission: Submission, number: int, options: Options
     directory = submission.labs[number]
     try:
         built = build(directory, submission.build_dir(number), options.cc, options.opt,
-                      options.jobs, submission.common)
-        lab = Lab(submission.tree, directory, built, options.seed)
-        lab.prepare()
+                      options.jobs, submission.common, options.boxed)
     except BuildFailed as failed:
         return None, Outcome.BUILD_ERROR, tuple(failed.errors)
+    return look_at_kernels(submission.tree, directory, built, options.seed)
+
+
+def look_at_kernels(tree: Path, directory: Path, built: Built, seed: int
+                    ) -> tuple[Lab | None, Outcome, tuple[str, ...]]:
+    """The lab of these two files, if they are such as can be started."""
+    lab = Lab(tree, directory, built, seed)
+    try:
+        lab.prepare()
     except Failure as failure:
         return None, failure.outcome, (failure.seen, *failure.details)
     return lab, Outcome.PASSED, ()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 from grade.check import check, equal, expect
 from grade.lab import Lab
 from grade.lab2.changes import (Change, Changes, check_frames, check_large_without_frames,
@@ -21,6 +24,7 @@ from grade.lab2.memory_maps import GIB, MIB
 from grade.lab2.address_space import (Space, check_no_user_bits, check_tables, compare, map_call,
                                       random_page, size_name, table_contents)
 from grade.machine import MemoryArea, Module, paging
+from grade.machine.disc import make_disc
 from grade.machine.layout import EXIT_OK, PAGE, WINDOW_BASE
 from grade.outcome import Failure, Outcome
 
@@ -434,8 +438,10 @@ def test_refused_accesses(lab: Lab) -> None:
             "information, and cleared what the kernel should clear itself.")
 def test_grub(lab: Lab) -> None:
     """The same tables on a real boot loader's memory map, and a kernel that ends well."""
-    with lab.boot(firmware="grub") as m:
-        m.run_to("kernel_ready")
-        check_control(m)
-        check_mappings(m)
-        m.run_to_exit(EXIT_OK)
+    with tempfile.TemporaryDirectory(prefix="rung-disc-") as directory:
+        iso = make_disc(Path(directory), lab.kernel)
+        with lab.boot(firmware="grub", iso=iso) as m:
+            m.run_to("kernel_ready")
+            check_control(m)
+            check_mappings(m)
+            m.run_to_exit(EXIT_OK)
