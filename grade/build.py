@@ -54,7 +54,7 @@ MEMORY, FILE_SIZE = 4 << 30, 256 << 20
 TICK, GRACE = 0.5, 3.0
 PR_SET_PDEATHSIG = 1
 
-ERROR = re.compile(r": (fatal )?error:|undefined reference|multiple definition|\bld: |"
+ERROR = re.compile(r": ([Ff]atal )?[Ee]rror:|undefined reference|multiple definition|\bld: |"
                    r"Error [0-9]+$|^make.*\*\*\*")
 FROM_MAKE = re.compile(r"^make(\[[0-9]+\])?: ")
 # The shell's own words, which no compiler begins a line with, and make's.
