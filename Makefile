@@ -74,7 +74,8 @@ clean:
 #: For students
 #:   grade [LAB=n] [TEST=T1.3] [SEED=n]        the score of lab n or of all; for each lost point why
 #:                                             TEST=1.2: that of one exercise
-#:         [JOBS=n] [FROM=tree]                JOBS: checks at a time; FROM: another tree's labs
+#:         [JOBS=n] [FROM=tree]                JOBS: checks at a time; FROM: another tree's labs,
+#:                                             built and run in a box
 #:   debug [LAB=n] [TEST=T1.3] [GDBPORT=1234]  QEMU waiting for gdb: from power-on, or at a check
 #:   gdb [LAB=n] [GDBPORT=1234]                gdb for it, in another terminal
 #:   rewind [LAB=n] [PROGRAM=...] [ARGS=...]   records a run to its end, and gdb goes back from there
@@ -92,7 +93,7 @@ kernel iso:
 	    $(MAKE) $(if $(V),,--silent) -C $(DIRECTORY) $@ \
 	    $(if $(PROGRAM),PROGRAM='$(call programs,$(PROGRAM))')
 
-# The grader finds LAB, TEST, SEED, JOBS, FROM, CC and OPT in its environment, where make puts what
+# The grader finds LAB, TEST, SEED, JOBS, FROM, SANDBOX, CC and OPT in its environment, where make puts what
 # was given on the command line. Without LAB it grades every lab.
 #
 # Lost points are status 1, and a run that could not grade is 2; but a recipe that fails is always a

@@ -92,7 +92,7 @@ def require(tools: Sequence[str] = ()) -> None:
     """Refuse to go on where no box can be had, or where it would lack a tool that is here."""
     for tool in tools:
         if shutil.which(tool) and not shutil.which(tool, path=PATH):
-            raise CannotGrade(f"another's tree is built and run in a box, which has the machine's "
+            raise CannotGrade("another's tree is built and run in a box, which has the machine's "
                               f"/usr and no more, and {tool} is elsewhere ({shutil.which(tool)})")
     fault = why_not()
     if fault:
@@ -122,7 +122,7 @@ def why_not() -> str:
 
 
 def open_up(directory: Path) -> None:
-    """Let everybody read what lies in a directory of ours: in root's boxes it is nobody who does."""
+    """Let everybody read what lies in a directory of ours: root's boxes are nobody's."""
     for path in (directory, *directory.rglob("*")):
         if not path.is_symlink():
             path.chmod(0o755 if path.is_dir() else 0o644)

@@ -22,13 +22,13 @@ from grade.build import TOOLS, TREE, be_bounded, build, compiler_words, end_grou
 from grade.catalog import lab_name, load, named_checks
 from grade.check import Check
 from grade.errors import BuildFailed, CannotGrade
-from grade.intake import ROOT
 from grade.machine import machine, template
 from grade.options import Options
 from grade.outcome import Outcome
 from grade.pool import GRACE, TICK
 from grade.results import CANNOT, INTERNAL, CheckResult, LabResult, absent_lab
 from grade.run import BACKSTOP, Watch, not_built
+from grade.tree import ROOT
 
 PLACE = Path("/rung")
 HIDDEN = ("grade/bugs", "grade/tests")

@@ -415,7 +415,7 @@ def clean_environment() -> dict[str, str]:
 # ---- Whose fault it is.
 
 def explain_failure(output: str, boxed: bool = False) -> None:
-    """Tell what the machine lacks from a program that is wrong. The room in a box is no machine's."""
+    """Tell what the machine lacks from a program that is wrong. In a box the room is bounded."""
     for match in NOT_FOUND.finditer(output):
         tool = match[1] or match[2]
         if tool in CALLED and not shutil.which(tool, path=box.PATH if boxed else None):

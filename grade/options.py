@@ -66,7 +66,8 @@ class Options:
                    seed=_number(word["seed"], "SEED", secrets.randbelow(1_000_000)),
                    jobs=max(1, _number(word["jobs"], "JOBS", os.cpu_count() or 1)),
                    source=word["from"], cc=word["cc"] or "gcc", opt=word["opt"] or "-O2",
-                   sandbox=word["sandbox"], debug=debug, out=Path(out) if out else ROOT / "build" / "grade")
+                   sandbox=word["sandbox"], debug=debug,
+                   out=Path(out) if out else ROOT / "build" / "grade")
 
     @classmethod
     def parse(cls, arguments: Sequence[str] | None) -> Options:

@@ -18,8 +18,8 @@ from grade.errors import BadSubmission, printable
 PLACE = re.compile(r"^(?:In file included from |\s+from )?(/[^:]+):\d+", re.M)
 LARGEST = 32 << 20  # bytes of all lists of a lab; there are 0.1 MiB
 # What gcc and clang hand their assembler, and lab.mk hands nasm.
-TEMPORARY = re.compile(rf"(?:/tmp|{re.escape(tempfile.gettempdir())})/(cc\w+|\w[\w.-]*-[0-9a-f]+)\.s"
-                       r"|/proc/self/fd/3")
+TEMPORARY = re.compile(rf"(/tmp|{re.escape(tempfile.gettempdir())})/"
+                       r"(cc\w+|\w[\w.-]*-[0-9a-f]+)\.s|/proc/self/fd/3")
 
 
 def lists_of_reads(build_dir: Path) -> list[Path]:

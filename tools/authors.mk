@@ -3,6 +3,8 @@
 #: For instructors
 #:   starter [LAB=n] [OUT=dir] [FRESH=1]       the students' tree: labs 1 to n without their solutions
 #:                                             FRESH=1: earlier labs are given solved
+#:   grade FROM=tree [SANDBOX=none]            a submission, in a box: its code sees and changes nothing
+#:                                             here; SANDBOX=none: without, in throw-away containers
 #:   diff [LAB=n] AGAINST=path                 the reference against a submission
 #:   bug [BUG=name]                            put a known bug in, and see it caught; the list of bugs
 .PHONY: starter bug check bochs lint bench platforms chapters
