@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from grade.errors import printable
 from grade.tree import ROOT, lab_directory, labs, refuse_lost_links
 from tools import command
 from tools.command import Refusal
@@ -86,19 +87,21 @@ def line_count(path: Path) -> int:
 
 
 class Printer:
-    """Prints to people: in colour on a terminal, plain into a file."""
+    """Prints to people: in colour on a terminal, plain into a file. What a submission's files and
+    names hold steers no terminal."""
 
     def __init__(self, coloured: bool) -> None:
         self.coloured = coloured
 
     def paint(self, text: str, colour: str) -> None:
+        text = printable(text)
         print(f"{colour}{text}{PLAIN}" if self.coloured and colour else text)
 
     def files(self, heading: str, paths: list[Path], base: Path) -> None:
         if paths:
             self.paint(heading, BOLD)
             for path in paths:
-                print(f"  {line_count(path):6}  {path.relative_to(base)}")
+                self.paint(f"  {line_count(path):6}  {path.relative_to(base)}", "")
             print(f"  {sum(map(line_count, paths)):6}  lines in {len(paths)} "
                   f"file{'s' if len(paths) != 1 else ''}\n")
 

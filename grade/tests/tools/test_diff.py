@@ -84,6 +84,18 @@ def test_a_submission_is_a_tree_or_a_lab(name: str, fake_tree: Path, tmp_path: P
     assert ("+# my rules" in said) == (name == "")
 
 
+def test_a_submission_steers_no_terminal(fake_tree: Path, tmp_path: Path,
+                                         monkeypatch: pytest.MonkeyPatch,
+                                         capsys: pytest.CaptureFixture[str]) -> None:
+    theirs = tmp_path / "sub\x1b[2Jmission"
+    shutil.copytree(fake_tree, theirs, symlinks=True)
+    (theirs / "lab1-boot/serial.c").write_bytes(b"\x1b]0;mine\x07 \xff \xc2\x9b31m\n")
+    (theirs / "lab1-boot/new\x1b[31m.c").write_text("")
+    assert make_diff(monkeypatch, fake_tree, "--lab", "1", "--against", str(theirs)) == 0
+    said = capsys.readouterr().out
+    assert "mine" in said and "new" in said and said.replace("\n", "").isprintable()
+
+
 def test_a_wrong_path_is_named(fake_tree: Path, monkeypatch: pytest.MonkeyPatch,
                                ) -> None:
     with pytest.raises(Refusal, match="^/no/such is no directory$"):
