@@ -34,6 +34,7 @@ from grade.errors import BuildFailed, CannotGrade, MissingTool
 from grade.reads import lists_of_reads, refuse_foreign
 
 ROOT, COMMON = intake.ROOT, intake.COMMON
+RULES = "RUNG_RULES"  # in the environment: other rules than lab.mk, for the grader's own tests
 TOOLS = ("make", "nasm", toolchain.tool("ld"), "qemu-system-x86_64")
 # What the rules of lab.mk and hostile/Makefile call. Only of these we say that they are missing.
 CALLED = {*TOOLS, "sh", "cd", "awk", "sed", "cmp", "mkdir", "rm", "cp", "cat", "tr", "printf", "as",
@@ -176,7 +177,8 @@ def make(directory: Path, build_dir: Path, cc: str, opt: str, jobs: int | None,
     """Run make in the lab's directory, quietly, with nothing inherited from a make around us. The
     rules, and all that labs are given, are the grader's own: a submission cannot bring others."""
     taken_in = common != COMMON
-    words = make_words(directory, common, build_dir.resolve(), cc, opt, jobs, taken_in)
+    rules = os.environ.get(RULES) or str(common / "lab.mk")
+    words = make_words(directory, rules, build_dir.resolve(), cc, opt, jobs, taken_in)
     status, output = supervised(["make", *words])
     if taken_in:
         lists = b"".join(path.read_bytes() for path in lists_of_reads(build_dir))
@@ -185,10 +187,9 @@ def make(directory: Path, build_dir: Path, cc: str, opt: str, jobs: int | None,
         explain_failure(output)
 
 
-def make_words(directory: Path, common: Path, build_dir: Path, cc: str, opt: str,
+def make_words(directory: Path, rules: str, build_dir: Path, cc: str, opt: str,
                jobs: int | None, taken_in: bool) -> list[str]:
-    """What make is told. RUNG_RULES names other rules, for the grader's own tests."""
-    rules = os.environ.get("RUNG_RULES") or str(common / "lab.mk")
+    """What make is told."""
     reads = [f"READS={list_of_reads(cc)}"] if taken_in else []
     return ["-C", str(directory), "-f", rules, f"-j{jobs or os.cpu_count() or 1}", "-Otarget",
             f"BUILD={build_dir}", f"CC={cc}", f"OPT={opt}", *reads, "kernel", "probe"]
@@ -208,10 +209,11 @@ PRODUCT = re.compile(r"reads|kernel(-probe)?\.elf|user/[a-z0-9-]+\.elf")
 
 def make_in_box(directory: Path, build_dir: Path, cc: str, opt: str, jobs: int | None) -> None:
     """Run make on a tree that was taken in. In the box are that tree, and compilers."""
-    words = make_words(TREE / directory.name, TREE / "common", MADE, cc, opt, jobs, True)
-    shown = {str(TREE): directory.parent}
-    if "RUNG_RULES" in os.environ:
-        shown[os.environ["RUNG_RULES"]] = Path(os.environ["RUNG_RULES"])
+    shown, rules = {str(TREE): directory.parent}, str(TREE / "common/lab.mk")
+    if os.environ.get(RULES):
+        rules = "/rules.mk"
+        shown[rules] = Path(os.environ[RULES])
+    words = make_words(TREE / directory.name, rules, MADE, cc, opt, jobs, True)
     environment = {"LC_ALL": "C", **{name: os.environ[name] for name in ("CROSS",)
                                      if name in os.environ}}
     command = box.command(["sh", "-c", IN_BOX, "sh", *words], shown, [str(MADE)],
