@@ -22,7 +22,8 @@ from grade.build import TOOLS, TREE, be_bounded, build, compiler_words, end_grou
 from grade.catalog import lab_name, load, named_checks
 from grade.check import Check
 from grade.errors import BuildFailed, CannotGrade
-from grade.machine import machine, template
+from grade.machine import template
+from grade.machine.setup import Setup
 from grade.options import Options
 from grade.outcome import Outcome
 from grade.pool import GRACE, TICK
@@ -100,7 +101,7 @@ class RunBox:
 
     def __init__(self, options: Options) -> None:
         for memory in MEMORIES:
-            machine.prepare(memory)
+            Setup(memory=memory).saved()
         self.errors = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
             inside(options.submission.tree), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
