@@ -1,0 +1,178 @@
+"""What lies where: the parts of an address space, and whose stack an address is on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from grade import words
+from grade.machine.layout import shared_numbers
+from grade.machine.paging import Mapping
+from grade.machine.symbols import Symbols
+
+PROGRAM, KERNEL, ENTRY = "program", "kernel", "entry"  # whose something is
+N = shared_numbers()
+USER_END, PAGE = N["USER_END"], N["PAGE_SIZE"]
+STACKS, SLOT = N["KERNEL_STACKS_BASE"], N["STACK_SIZE"] + N["STACK_GUARD_SIZE"]
+STACKS_END = STACKS + N["KERNEL_STACKS"] * SLOT
+IMAGE, IMAGE_END = N["KERNEL_BASE"], N["KERNEL_BASE"] + N["IMAGE_LIMIT"]
+ENTRY_AREA, ENTRY_END = N["TRAMPOLINE_VADDR"], N["TRAMPOLINE_VADDR"] + N["ENTRY_PAGES"] * PAGE
+ENTRY_STACKS = {"entry stack": "ENTRY_STACK_TOP", "NMI's stack": "ENTRY_NMI_TOP",
+                "#DB's stack": "ENTRY_DEBUG_TOP", "#DF's stack": "ENTRY_DOUBLE_FAULT_TOP",
+                "#MC's stack": "ENTRY_MACHINE_CHECK_TOP"}
+IST_NAMES = {N["IST_DOUBLE_FAULT"]: "#DF's stack", N["IST_NMI"]: "NMI's stack",
+             N["IST_MACHINE_CHECK"]: "#MC's stack", N["IST_DEBUG"]: "#DB's stack"}
+IMAGE_PARTS = (("text", "kernel code"), ("rodata", "kernel constants"), ("data", "kernel data"),
+               ("bss", "kernel data"), ("boot", "boot code"))
+
+
+class Area(NamedTuple):
+    """A range of virtual addresses that has a name."""
+
+    start: int
+    end: int
+    name: str
+    owner: str
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A stack that the film shows: its highest address, and where it cannot go below."""
+
+    name: str
+    owner: str
+    bottom: int
+    top: int
+
+
+class Places:
+    """The names of a kernel's addresses. Only lab 6 has an entry area."""
+
+    def __init__(self, symbols: Symbols, number: int, program: Symbols | None = None,
+                 ist: Sequence[int] = ()) -> None:
+        self.symbols, self.program, self.number = symbols, program, number
+        self.areas = [*self._user(), *self._image(), *self._kernel()]
+        self.ist = {top: IST_NAMES[index] for index, top in enumerate(ist, 1)
+                    if top and index in IST_NAMES}
+
+    def _user(self) -> Iterable[Area]:
+        yield Area(N["USER_STACK_LIMIT"], N["USER_STACK_TOP"], "program's stack", PROGRAM)
+
+    def _kernel(self) -> Iterable[Area]:
+        yield Area(N["WINDOW_BASE"], N["WINDOW_BASE"] + N["WINDOW_SIZE"], "window: all of RAM",
+                   KERNEL)
+        yield Area(STACKS, STACKS_END, "kernel stacks", KERNEL)
+        if self.number < 6:
+            return
+        code = N["ENTRY_CODE_PAGES"] * PAGE
+        yield Area(ENTRY_AREA, ENTRY_AREA + code, "entry code", ENTRY)
+        yield Area(N["ENTRY_IDT"], N["ENTRY_IDT"] + PAGE, "IDT", ENTRY)
+        yield Area(N["ENTRY_GDT"], N["ENTRY_GDT"] + PAGE, "GDT and TSS", ENTRY)
+        yield Area(N["ENTRY_PERCPU"], N["ENTRY_PERCPU"] + PAGE, "struct percpu", ENTRY)
+        for name, top in ENTRY_STACKS.items():
+            yield Area(N[top] - PAGE, N[top], name, ENTRY)
+
+    def _image(self) -> Iterable[Area]:
+        """The image's sections, at their addresses and, while booting, at their physical ones."""
+        for part, name in IMAGE_PARTS:
+            if f"{part}_start" not in self.symbols or f"{part}_end" not in self.symbols:
+                continue
+            start, end = self.symbols[f"{part}_start"], self.symbols[f"{part}_end"]
+            if part == "boot":  # linked at its physical address
+                start, end = start | IMAGE, end | IMAGE
+            if not IMAGE <= start < end <= IMAGE_END:
+                continue
+            yield Area(start, end, name, KERNEL)
+            yield Area(start - IMAGE, end - IMAGE, f"{name}, low", KERNEL)
+
+    def area(self, va: int, user: bool | None = None) -> Area:
+        """What an address belongs to. `user`: whether its page is one for ring 3."""
+        low = va < USER_END
+        for each in self.areas:
+            if each.start <= va < each.end and not (user and low and each.owner == KERNEL):
+                return each
+        if low and (user or user is None):
+            return Area(0, USER_END, "program", PROGRAM)
+        if low:
+            return Area(0, USER_END, "low addresses", KERNEL)
+        if IMAGE <= va < IMAGE_END:
+            return Area(IMAGE, IMAGE_END, "kernel image", KERNEL)
+        return Area(USER_END, 1 << 64, "elsewhere in the kernel's half", KERNEL)
+
+    def owner(self, va: int) -> str:
+        """Whose code runs at an address."""
+        if self.number >= 6 and ENTRY_AREA <= va < ENTRY_END:
+            return ENTRY
+        return PROGRAM if N["IMAGE_LIMIT"] <= va < USER_END or self._programs(va) else KERNEL
+
+    def _programs(self, va: int) -> bool:
+        return self.program is not None and va < USER_END and bool(self.program.function(va))
+
+    def stack(self, rsp: int, ring: int) -> Stack:
+        """The stack that RSP is on. RSP may be its top, which is the next one's guard."""
+        at = rsp - 8
+        if self.number >= 6:
+            for name, top in ENTRY_STACKS.items():
+                if N[top] - PAGE <= at < N[top]:
+                    return Stack(name, ENTRY, N[top] - PAGE, N[top])
+        for top, name in self.ist.items():
+            if top - N["STACK_SIZE"] <= at < top:
+                return Stack(name, KERNEL, top - N["STACK_SIZE"], top)
+        if STACKS <= at < STACKS_END:
+            slot = (at - STACKS) // SLOT
+            top = STACKS + (slot + 1) * SLOT
+            return Stack(f"kernel stack {slot}", KERNEL, top - N["STACK_SIZE"], top)
+        if N["USER_STACK_LIMIT"] <= at < N["USER_STACK_TOP"]:
+            return Stack("program's stack", PROGRAM, N["USER_STACK_LIMIT"], N["USER_STACK_TOP"])
+        return self._other_stack(at, ring)
+
+    def _other_stack(self, at: int, ring: int) -> Stack:
+        """The boot stack, which also has a physical address; or nothing that is a stack at all."""
+        for base in (0, IMAGE):
+            if "boot_stack" in self.symbols:
+                bottom = (self.symbols["boot_stack"] & ~IMAGE | base) + N["STACK_GUARD_SIZE"]
+                if bottom <= at < bottom + N["STACK_SIZE"]:
+                    return Stack("boot stack", KERNEL, bottom, bottom + N["STACK_SIZE"])
+        if ring == 3:
+            return Stack("program's memory", PROGRAM, at & -PAGE, (at & -PAGE) + PAGE)
+        return Stack(f"no stack: {self.area(at).name}", KERNEL, at & -PAGE, (at & -PAGE) + PAGE)
+
+    def function(self, va: int) -> str:
+        """Symbol + offset, of the kernel or the program; or the bare address."""
+        if self.program is not None and va < USER_END and self._programs(va):
+            return self.program.function(va)
+        return self.symbols.function(va) or f"{va:#x}"
+
+    def pointer(self, value: int) -> str:
+        """What a value points to, if it looks like an address: for people who read registers."""
+        if value < N["IMAGE_LIMIT"] // 8:
+            return ""
+        area = self.area(value)
+        if "code" in area.name or area.name == "program":
+            name = self.function(value)
+            return "" if name.startswith("0x") else name
+        if area.name in ("elsewhere in the kernel's half", "low addresses"):
+            return ""
+        if area.name == "kernel stacks":
+            return self.stack(value + 8, 0).name
+        variable = self.symbols.object(value) if area.name.startswith("kernel") else ""
+        return variable or area.name
+
+
+def regions(pages: Sequence[Mapping], places: Places) -> list[dict[str, object]]:
+    """Pages with the same name and rights made one: what a map of an address space shows, the
+    highest address first."""
+    found: dict[tuple[str, str], dict[str, object]] = {}
+    for page in pages:
+        area = places.area(page.va, page.user)
+        rights = words.rights(page.writable, page.executable, page.user)
+        key = area.name, rights
+        each = found.setdefault(key, {"name": area.name, "owner": area.owner, "rights": rights,
+                                      "start": page.va, "end": page.end, "bytes": 0})
+        each["bytes"] = int(str(each["bytes"])) + page.size
+        each["start"] = min(int(str(each["start"])), page.va)
+        each["end"] = max(int(str(each["end"])), page.end)
+    ordered = sorted(found.values(), key=lambda each: int(str(each["start"])), reverse=True)
+    return [{**each, "start": f"{each['start']:x}", "end": f"{each['end']:x}",
+             "size": words.size(int(str(each["bytes"])))} for each in ordered]

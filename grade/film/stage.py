@@ -1,0 +1,127 @@
+"""Where a scene is filmed: a machine with a lab's kernel, and a program of ours if it needs one."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from grade import toolchain
+from grade.build import ROOT
+from grade.errors import MissingTool
+from grade.film.places import Places
+from grade.film.recorder import Recorder, Watched
+from grade.lab import Lab
+from grade.machine import Machine, Module, Registers
+from grade.machine.elf import BadElf
+from grade.machine.layout import shared_numbers
+from grade.machine.machine import load_symbols
+from grade.machine.state import leave
+from grade.machine.symbols import Symbols
+
+N = shared_numbers()
+PROGRAMS = Path(__file__).resolve().parent / "programs"
+BUILT = ROOT / "build" / "film" / "programs"
+IST, IST_STACKS = 36, 7  # in the TSS (SDM vol. 3A figure 8-11)
+
+
+class Stage:
+    """A machine at the kernel's entry."""
+
+    def __init__(self, lab: Lab, machine: Machine, program: Symbols | None) -> None:
+        self.lab, self.m, self._program = lab, machine, program
+
+    @property
+    def program(self) -> Symbols:
+        assert self._program, "this scene has no program"
+        return self._program
+
+    def to(self, *places: str | int) -> None:
+        """Let the kernel come to a place. What else happens is a Failure."""
+        self.m.run_to(*places)
+
+    def to_program(self, label: str) -> None:
+        """Come to a place in the program. Its first run without a system call that may not be
+        written yet is left out (labs 4 and later)."""
+        if "programs_baseline" in self.m.symbols:
+            self.m.run_to("programs_baseline")
+            leave(self.m, 1)
+        self.m.run_to(self.program[label])
+
+    def step_to(self, mnemonics: Sequence[bytes], most: int = 3000) -> None:
+        """Step, without filming, until an instruction with these bytes is next."""
+        for _ in range(most):
+            regs = self.m.regs
+            if any(self.m.read(regs.rip, len(each)) == each for each in mnemonics):
+                return
+            self.m.step()
+
+    def recorder(self, goal: str) -> Recorder:
+        """Begin to film here."""
+        places = Places(self.m.symbols, self.lab.number, self._program, self._ist())
+        return Recorder(self.m, places, goal, self._watched())
+
+    def at(self, label: str) -> int:
+        return self.program[label]
+
+    def _ist(self) -> list[int]:
+        """The tops of the stacks that the TSS names; none before there is one."""
+        tr = self.m.system.tr
+        if not self.m.regs.cr0 >> 31 or not tr.base or self.m.walk(tr.base) is None:
+            return []
+        return [self.m.u64(tr.base + IST + 8 * index) for index in range(IST_STACKS)]
+
+    def _watched(self) -> list[Watched]:
+        """struct percpu and TSS.rsp0, where the lab has them."""
+        number, symbols, found = self.lab.number, self.m.symbols, []
+        base = N["ENTRY_PERCPU"] if number >= 6 else \
+            symbols["percpu"] if number >= 4 and "percpu" in symbols else 0
+        if base:
+            names = ["KERNEL_RSP", "USER_RSP", "FRAME"]
+            names += ["SCRATCH", "CR3_SWITCH"] if number >= 6 else []
+            found = [Watched(f"percpu.{name.lower()}", base + N[f"PERCPU_{name}"])
+                     for name in names]
+        tss = N["ENTRY_TSS"] if number >= 6 else \
+            symbols["cpu_tss"] if number >= 3 and "cpu_tss" in symbols else 0
+        return found + ([Watched("TSS.rsp0", tss + N["TSS_RSP0"])] if tss else [])
+
+
+@contextmanager
+def stage(lab: Lab, programs: Sequence[str] = ()) -> Iterator[Stage]:
+    """A machine with these programs of ours as modules; the first is the one that is filmed."""
+    files = [assembled(name) for name in programs]
+    modules = [Module(path.read_bytes(), path.stem) for path in files]
+    with lab.boot(modules=modules) as machine:
+        yield Stage(lab, machine, _symbols(files[0]) if files else None)
+
+
+def _symbols(path: Path) -> Symbols:
+    try:
+        return load_symbols(path)
+    except BadElf as error:
+        raise AssertionError(f"{path}: {error}") from error
+
+
+def assembled(name: str) -> Path:
+    """A program of ours, made by nasm and ld, with its lines."""
+    BUILT.mkdir(parents=True, exist_ok=True)
+    source, made = PROGRAMS / f"{name}.asm", BUILT / f"{name}.elf"
+    if made.exists() and made.stat().st_mtime > source.stat().st_mtime:
+        return made
+    new = BUILT / f"{name}.new.elf"
+    for command in (["nasm", "-f", "elf64", "-g", "-F", "dwarf", "-o", str(new.with_suffix(".o")),
+                     str(source)],
+                    [toolchain.tool("ld"), "-nostdlib", "-static", "-z", "max-page-size=0x1000",
+                     "-z", "noexecstack", "-T", str(ROOT / "common/user/user.ld"), "-o", str(new),
+                     str(new.with_suffix(".o"))]):
+        try:
+            subprocess.run(command, check=True, capture_output=True)
+        except FileNotFoundError:
+            raise MissingTool(command[0]) from None
+    new.replace(made)
+    return made
+
+
+def in_ring3(regs: Registers) -> bool:
+    return regs.cpl == 3
