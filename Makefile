@@ -46,7 +46,7 @@ endif
 #:       [CMDLINE=text] [QEMU_ARGS=text]       what the kernel is told, and what QEMU is told
 #:   clean                                     remove build/, where everything generated lies
 #:   book                                      the chapters as a site: build/book/index.html
-.PHONY: help setup doctor run kernel iso grade debug gdb rewind map diff tags book clean
+.PHONY: help setup doctor run kernel iso grade debug gdb rewind map film diff tags book clean
 help:
 	@awk 'sub(/^#:    /, "        ") || sub(/^#:   /, "  make ") || sub(/^#: /, "")' \
 	    $(MAKEFILE_LIST)
@@ -82,6 +82,8 @@ clean:
 #:          [CMDLINE=text] [FROM=tree]         to the cause, and to who wrote a word last
 #:   map [LAB=n] [AT=function] [PROGRAM=...]   the address spaces when the kernel comes there, their
 #:       [CMDLINE=text] [FROM=tree]            tables, and who owns each frame; also as JSON
+#:   film [LAB=n] [SCENE=syscall] [SEED=n]     ways in and out of the kernel, step by step, as a page:
+#:        [FROM=tree]                          build/film/labN-SCENE.html; without SCENE= all of them
 #:   iso [LAB=n]                               only build: build/labN-name/kernel.elf and rung.iso
 #:   diff [LAB=n]                              what lab n adds to the lab before it
 #:   tags                                      for editors, of all labs: build/tags and, for clangd,
@@ -131,6 +133,9 @@ map:
 rewind:
 	+@mkdir -p build && $(PYTHON) -m tools.rewind --lab $(LAB) \
 	    $(if $(PROGRAM),--program $(call programs,$(PROGRAM)))
+
+film:
+	@$(PYTHON) -m grade.film
 
 diff:
 	@$(PYTHON) -m tools.diff --lab $(LAB) $(if $(AGAINST),--against "$$AGAINST")

@@ -114,7 +114,8 @@ def decode(code: bytes, regs: Registers) -> Instruction:
 def _written(found: Any, operands: tuple[Operand, ...], mnemonic: str) -> frozenset[str]:
     """The general registers that get a new value, even if it is the old one."""
     names = {found.reg_name(each) for each in found.regs_write}
-    if operands and operands[0].register and mnemonic not in ONLY_READ | {"cmp", "test"}:
+    into_first = mnemonic not in ONLY_READ or (mnemonic == "imul" and len(operands) > 1)
+    if operands and operands[0].register and into_first:
         names.add(operands[0].register)
     if mnemonic == "xchg":
         names.update(each.register for each in operands)

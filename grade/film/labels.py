@@ -103,7 +103,8 @@ class Labels:
         target = operands[0].register
         if instruction.mnemonic == "pop" or (
                 instruction.mnemonic == "mov" and len(operands) == 2 and operands[1].access):
-            return (target, source.what) if source and source.what else None
+            known = source is not None and source.what and source.what not in REGISTER_OF
+            return (target, source.what) if source and known else None
         if instruction.mnemonic == "mov" and operands[1].register in self.registers:
             return target, self.registers[operands[1].register]
         return None

@@ -18,6 +18,8 @@ STACKS, SLOT = N["KERNEL_STACKS_BASE"], N["STACK_SIZE"] + N["STACK_GUARD_SIZE"]
 STACKS_END = STACKS + N["KERNEL_STACKS"] * SLOT
 IMAGE, IMAGE_END = N["KERNEL_BASE"], N["KERNEL_BASE"] + N["IMAGE_LIMIT"]
 ENTRY_AREA, ENTRY_END = N["TRAMPOLINE_VADDR"], N["TRAMPOLINE_VADDR"] + N["ENTRY_PAGES"] * PAGE
+NONE = "no stack"  # where RSP is used for something else
+LONGEST_FUNCTION = 0x800  # what lies farther behind a name has little to do with it
 ENTRY_STACKS = {"entry stack": "ENTRY_STACK_TOP", "NMI's stack": "ENTRY_NMI_TOP",
                 "#DB's stack": "ENTRY_DEBUG_TOP", "#DF's stack": "ENTRY_DOUBLE_FAULT_TOP",
                 "#MC's stack": "ENTRY_MACHINE_CHECK_TOP"}
@@ -136,7 +138,8 @@ class Places:
                     return Stack("boot stack", KERNEL, bottom, bottom + N["STACK_SIZE"])
         if ring == 3:
             return Stack("program's memory", PROGRAM, at & -PAGE, (at & -PAGE) + PAGE)
-        return Stack(f"no stack: {self.area(at).name}", KERNEL, at & -PAGE, (at & -PAGE) + PAGE)
+        name = "boot loader's stack" if self.number < 3 and at < USER_END else NONE
+        return Stack(name, KERNEL if name != NONE else "none", at & -PAGE, (at & -PAGE) + PAGE)
 
     def function(self, va: int) -> str:
         """Symbol + offset, of the kernel or the program; or the bare address."""
@@ -150,12 +153,13 @@ class Places:
             return ""
         area = self.area(value)
         if "code" in area.name or area.name == "program":
-            name = self.function(value)
-            return "" if name.startswith("0x") else name
+            name, _, offset = self.function(value).partition("+")
+            far = name.startswith("0x") or int(offset or "0", 16) > LONGEST_FUNCTION
+            return "" if far else f"{name}+{offset}" if offset else name
         if area.name in ("elsewhere in the kernel's half", "low addresses"):
             return ""
         if area.name == "kernel stacks":
-            return self.stack(value + 8, 0).name
+            return self.stack(value + 8 * bool(value % PAGE), 0).name
         variable = self.symbols.object(value) if area.name.startswith("kernel") else ""
         return variable or area.name
 

@@ -23,6 +23,7 @@ from grade.machine.machine import Machine
 from grade.machine.session import Ending, Stop
 from grade.machine.state import WITH_ERROR_CODE
 from grade.outcome import Failure, Outcome
+from grade.words import number
 
 N = shared_numbers()
 MOST_STEPS = 4000
@@ -31,9 +32,11 @@ MOST_REPEATED = 100_000
 DOUBLE_FAULT = 8
 OLDER = 40  # words of a stack that are shown from before the film
 WORD = 8
+FRAME_RSP = 3  # which word of an interrupt's frame it is
 ENDS = ("panic", "panic_begin", "machine_exit", "refuse_32")
 KILLED = "process_kill"
 SIGNALS = {4: "SIGILL", 5: "SIGTRAP", 7: "SIGBUS", 8: "SIGFPE", 11: "SIGSEGV"}
+PROGRAMS = (*GENERAL, "rflags", "cs", "ss", "cr3", "fs_base", "gs_base", "k_gs_base")
 STEP_QUIETLY, STEP_WITH_INTERRUPTS = 7, 1  # QEMU's bits: do not let interrupts in, stop timers
 
 
@@ -138,6 +141,24 @@ class Recorder:
             self.ended = Over(failure, failure.seen)
         return False
 
+    def expect_kept(self, but: Sequence[str]) -> None:
+        """The program is back: every register of its own must be as it was when it left ring 3, but
+        for these. Otherwise the film ends in a fault, at the step that came back."""
+        out = next((step for step in self.steps if step.before.cpl and not step.after.cpl), None)
+        back = next((step for step in reversed(self.steps)
+                     if step.after.cpl and not step.before.cpl), None)
+        if self.ended or out is None or back is None:
+            return
+        wrong = [name for name in PROGRAMS if name not in but
+                 and getattr(out.before, name) != getattr(back.after, name)]
+        if wrong:
+            back.fault = True
+            words = "the program comes back with other registers: " + ", ".join(
+                f"{name.upper()} is {number(getattr(back.after, name))}, and was "
+                f"{number(getattr(out.before, name))}" for name in wrong)
+            self.ended = Over(Failure(Outcome.WRONG, words, self.goal + ", each register as it was"),
+                              words)
+
     def cut(self, words: str, run: Callable[[], object]) -> bool:
         """Let the machine do something that is not filmed; False if it does not come through."""
         try:
@@ -171,6 +192,11 @@ class Recorder:
         self.steps = self.steps[-keep:]
         for each in self.spaces.found.values():
             each.maps = [{**each.maps[-1], "step": -1}] if each.maps else []
+
+    @property
+    def last_stack(self) -> Stack | None:
+        """Where RSP was before the step that is being made."""
+        return self.steps[-1].stack if self.steps else self.first_stack
 
     # One step
 
@@ -390,6 +416,8 @@ class Recorder:
             labels.executed(step.instruction, step.source, changed)
             if before.cpl and not after.cpl:
                 labels.into_ring0(syscall=True)
+            if step.instruction.mnemonic == "iretq" and not after.cpl:
+                self._rsp_from_frame(before)
         if after.cpl and not before.cpl:
             labels.out_of_ring0()
             self._depth = 0
@@ -400,26 +428,37 @@ class Recorder:
         if not step.over and not step.delivered:
             self._depth = max(0, self._depth + (mnemonic == "call") - (mnemonic == "ret"))
 
+    def _rsp_from_frame(self, before: Registers) -> None:
+        """IRETQ in ring 0 gives RSP back, and with it what is known of it."""
+        pa = self.translate(before.rsp + WORD * FRAME_RSP, before)
+        label = self.labels.words.get(pa) if pa is not None else None
+        if label:
+            self.labels.registers["rsp"] = label.what
+
     def _note_frame(self, step: Step) -> None:
         """The frame that the processor has pushed for an exception or interrupt."""
         event, before, after = step.events[-1], step.before, step.after
         with_error = event.vector in WITH_ERROR_CODE and not event.software and not event.hardware
         whose = "program" if before.cpl else "kernel"
+        rsp = "" if before.cpl else self.labels.registers.get("rsp", "")
         if before.cpl:
             self.labels.into_ring0(syscall=False)
         self.labels.event(with_error)
         first = -1 if with_error else 0
         for index in reversed(range(first, 5)):
             access = Access(after.rsp + WORD * (index - first), WORD, True)
-            self._note_write(step, access, {}, self.labels.frame(index, whose))
+            label = self.labels.frame(index, whose)
+            if index == FRAME_RSP and rsp:
+                label = label._replace(what=rsp)
+            self._note_write(step, access, {}, label)
 
     # The picture that it leaves
 
     def _finish(self, step: Step) -> None:
         number = len(self.steps)
         self._look(step.after, number, step)
-        self.steps.append(step)
         step.say = step.say or sentences.say(step, self)
+        self.steps.append(step)
 
     def _look(self, regs: Registers, number: int, step: Step | None = None
               ) -> tuple[Space | None, Stack]:

@@ -11,6 +11,7 @@ from grade.machine import Registers
 
 INT3 = b"\xcc"
 TICK_PATIENCE = 200_000  # steps until the timer must have come
+FIRST_STEPS = 6  # of SYSCALL's way in: at one of them the NMI comes, as the seed says
 ALL = 99
 KERNEL = 2  # how deep calls are filmed, where not all are
 
@@ -95,22 +96,25 @@ def first_entry(stage: Stage, goal: str) -> Recorder:
        "A gate of the IDT: the processor takes another stack and pushes the frame itself.",
        "the program goes on after int 0x80", ["write-int80"])
 def int80(stage: Stage, goal: str) -> Recorder:
-    return call(stage, goal, "door", detail=3)
+    return call(stage, goal, "door", ["rax"], detail=3)
 
 
 @scene("syscall", FROM4, "A system call by SYSCALL",
        "No stack and no frame: the kernel has to find its own stack, through GS.",
        "the program goes on after SYSCALL", ["getpid-syscall"])
 def syscall(stage: Stage, goal: str) -> Recorder:
-    return call(stage, goal, "again")
+    return call(stage, goal, "again", ["rax", "rcx", "r11"])
 
 
-def call(stage: Stage, goal: str, begin: str, detail: int = ALL) -> Recorder:
-    """From a place before the door to the instruction after it."""
+def call(stage: Stage, goal: str, begin: str, changed: Sequence[str], detail: int = ALL
+         ) -> Recorder:
+    """From a place before the door to the instruction after it; `changed` are the registers that
+    the door may change."""
     stage.to_program(begin)
     stage.m.mask_devices()
     film = stage.recorder(goal)
     film.film(back_at(stage, "after"), detail, after=1)
+    film.expect_kept(changed)
     return film
 
 
@@ -132,6 +136,7 @@ def tick(stage: Stage, goal: str) -> Recorder:
     film.forget(3)
     if not film.ended:
         film.film(in_ring3, after=2)
+    film.expect_kept([])
     return film
 
 
@@ -143,6 +148,7 @@ def stack(stage: Stage, goal: str) -> Recorder:
     stage.m.mask_devices()
     film = stage.recorder(goal)
     film.film(back_at(stage, "after"), detail=4, after=1)
+    film.expect_kept([])
     return film
 
 
@@ -192,7 +198,7 @@ def exec_(stage: Stage, goal: str) -> Recorder:
     stage.m.mask_devices()
     film = stage.recorder(goal)
     film.film(lambda regs: regs.cpl == 3 and bool(film.steps) and film.steps[-1].before.cpl == 0,
-              detail=3, after=1)
+              detail=2, after=1)
     return film
 
 
@@ -217,11 +223,12 @@ def nmi(stage: Stage, goal: str) -> Recorder:
     stage.to_program("door")
     stage.m.mask_devices()
     film = stage.recorder(goal)
-    if film.film(lambda regs: regs.cpl == 0, after=1):
+    if film.film(lambda regs: regs.cpl == 0, after=stage.lab.rng.randrange(FIRST_STEPS)):
         stage.m.nmi()
         film.let_interrupts_in(True)
         film.film(lambda regs: bool(film.steps[-1].delivered), most=8)
         film.let_interrupts_in(False)
     if not film.ended:
         film.film(back_at(stage, "after"), detail=1, after=1)
+    film.expect_kept(["rax", "rcx", "r11"])
     return film

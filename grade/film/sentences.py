@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from grade import words
 from grade.film.instructions import REGISTER_OF, stack_access
+from grade.film.places import NONE
 from grade.machine import msr
 from grade.machine.forensics import error_words, vector_name
 from grade.machine.gdbremote import GENERAL
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from grade.film.recorder import Recorder, Step, Write
 
 PAGE_FAULT = 14
+SEGMENTS = ("ds", "es", "ss", "fs", "gs")
 CONTROL = {"cr0": ((0, "PE"), (16, "WP"), (31, "PG")),
            "cr4": ((5, "PAE"), (7, "PGE"), (9, "OSFXSR"), (11, "UMIP"), (17, "PCIDE"),
                    (20, "SMEP"), (21, "SMAP")),
@@ -88,7 +90,7 @@ def _what(step: Step, film: Recorder) -> list[str]:
     if read:
         return [read]
     if instruction.repeated:
-        return [f"{instruction.mnemonic}, {words.count(step.times, 'time')}"]
+        return [_repeated(step)]
     if instruction.mnemonic.startswith("j"):
         return [_jump(step, film)]
     moved = stack_access(instruction, step.before, step.after)
@@ -100,8 +102,7 @@ def _what(step: Step, film: Recorder) -> list[str]:
 
 
 def _over(step: Step) -> str:
-    return f"calls {step.over}, which is run and not filmed; RAX is " \
-           f"{words.number(step.after.rax)}"
+    return f"calls {step.over}, which runs unfilmed; RAX is {words.number(step.after.rax)}"
 
 
 def _entry_written(write: Write, film: Recorder) -> str:
@@ -171,7 +172,7 @@ def _stored(step: Step, film: Recorder) -> str:
     write = step.writes[0]
     place, label = _name_of(write.va, film), write.label.what
     if write.was.startswith("program's") and write.was != label:
-        return f"replaces the {write.was} on {place} by {words.number(write.value)}"
+        return f"replaces the {write.was} in {place} by {words.number(write.value)}"
     if label.startswith("program's"):
         return f"notes the {label} in {place}"
     return f"{place} = {words.number(write.value)}" + (
@@ -183,19 +184,29 @@ def _name_of(va: int, film: Recorder) -> str:
         if each.va == va:
             return each.name
     stack = film.places.stack(va + 8, 0)
-    if stack.name in film.stacks:
-        return stack.name
+    if stack.name in film.stacks or stack.name.startswith("kernel stack"):
+        return f"a word of {stack.name}"
     variable = film.places.symbols.object(va)
-    return variable or f"{va:#x} ({film.places.area(va).name})"
+    if variable:
+        offset = va - film.places.symbols[variable]
+        return f"{variable}+{offset:#x}" if offset else variable
+    return f"{va:#x} ({film.places.area(va).name})"
 
 
 def _computed(step: Step, film: Recorder) -> str:
     """A register has a new value."""
-    if step.instruction.mnemonic == "mov" and step.instruction.operands and \
-            step.instruction.operands[0].register in ("cr0", "cr4"):
+    target = step.instruction.operands[0].register if step.instruction.operands else ""
+    if target in ("cr0", "cr4"):
         return _control(step)
-    for name in GENERAL:
-        if name == "rsp" or getattr(step.before, name) == getattr(step.after, name):
+    if target == "cr3":
+        return f"CR3 = {words.number(step.after.cr3)}"
+    if target in SEGMENTS:
+        return f"{target.upper()} = {words.number(getattr(step.after, target))}"
+    moved = step.after.rsp - step.before.rsp
+    if moved and "rsp" in step.instruction.written and step.stack and abs(moved) < 1 << 16:
+        return f"RSP goes {'up' if moved > 0 else 'down'} by {abs(moved)} bytes"
+    for name in (*(each for each in GENERAL if each != "rsp"), "rsp"):
+        if getattr(step.before, name) == getattr(step.after, name):
             continue
         value = getattr(step.after, name)
         label = film.labels.registers.get(name)
@@ -204,14 +215,26 @@ def _computed(step: Step, film: Recorder) -> str:
         pointer = film.places.pointer(value)
         return f"{name.upper()} = {words.number(value)}" + (f" ({pointer})" if pointer else "")
     if step.instruction.mnemonic in ("cmp", "test"):
-        shown = words.flags(step.after.rflags & 0x8D5, words.RFLAGS)
-        return f"compares; flags: {shown or 'none'}"
-    moved = step.after.rsp - step.before.rsp
-    if moved and "rsp" in step.instruction.written and step.stack and abs(moved) < 1 << 16:
-        return f"RSP goes {'up' if moved > 0 else 'down'} by {abs(moved)} bytes"
+        return _compared(step)
     written = sorted(step.instruction.written - {"rsp"})
     return f"{written[0].upper()} is {words.number(getattr(step.after, written[0]))}, as before" \
-        if written else ""
+        if written else "changes nothing that the film shows"
+
+
+def _compared(step: Step) -> str:
+    """What the flags say, for numbers without a sign."""
+    zero, carry = step.after.rflags >> 6 & 1, step.after.rflags & 1
+    if step.instruction.mnemonic == "test":
+        return "tests: none of these bits is set" if zero else "tests: a bit is set"
+    return "compares: equal" if zero else f"compares: the first is {'below' if carry else 'above'}"
+
+
+def _repeated(step: Step) -> str:
+    """String instructions."""
+    verb = {"movs": "copies", "stos": "fills", "cmps": "compares", "scas": "searches"}.get(
+        step.instruction.mnemonic[:4], "repeats")
+    width = {"b": 1, "w": 2, "d": 4, "q": 8}.get(step.instruction.mnemonic[-1], 1)
+    return f"{verb} {words.size(step.times * width)}"
 
 
 def _control(step: Step) -> str:
@@ -233,9 +256,11 @@ def _state(step: Step, film: Recorder) -> list[str]:
     old = film.spaces.space(before.cr0, before.cr3)
     if step.space is not old:
         parts.append(f"the tables are now {step.tables}" + (f", not {old.name}" if old else ""))
-    old_stack = film.places.stack(before.rsp, before.cpl)
-    if step.stack and step.stack.name != old_stack.name:
-        parts.append(f"RSP is on {step.stack.name}, no longer on {old_stack.name}")
+    old_stack = film.last_stack
+    if step.stack and old_stack and step.stack.name != old_stack.name:
+        parts.append("RSP is used for something else now" if step.stack.name == NONE else
+                     f"RSP is on {step.stack.name}" + (
+                         "" if old_stack.name == NONE else f", no longer on {old_stack.name}"))
     if (before.rflags ^ after.rflags) & 1 << 9 and step.instruction.mnemonic not in ("sti", "cli"):
         parts.append(f"interrupts {words.interrupts(after.rflags)}")
     return parts
@@ -269,7 +294,8 @@ def gs_owner(base: int, film: Recorder) -> str:
 
 
 def _wrmsr(step: Step, film: Recorder) -> str:
-    return str(msr.about_to_write(step.before)) + (f" ({_control(step)})" if _control(step) else "")
+    written = msr.about_to_write(step.before)
+    return f"{written.name} = {written.value:#x}" + (f" ({_control(step)})" if _control(step) else "")
 
 
 def _rdmsr(step: Step, film: Recorder) -> str:
@@ -308,5 +334,10 @@ SPECIAL = {
     "cli": _plain("interrupts off"), "hlt": _plain("waits for an interrupt"),
     "cpuid": _plain("asks the processor what it can do"),
     "invlpg": _plain("the processor forgets its translation of one page"),
+    "nop": _plain("does nothing"), "fnclex": _plain("clears the exceptions of the FPU"),
+    "emms": _plain("empties the registers of the FPU"), "fild": _plain("loads a number into the FPU"),
+    "ljmp": _plain("a far jump: CS is new, and the mode with it"),
+    "fxrstor64": _plain("loads the state of FPU and SSE"),
+    "fxsave64": _plain("keeps the state of FPU and SSE"),
     "cld": _plain("strings go upwards (DF is clear)"),
 }

@@ -107,10 +107,11 @@ def assembled(name: str) -> Path:
     """A program of ours, made by nasm and ld, with its lines."""
     BUILT.mkdir(parents=True, exist_ok=True)
     source, made = PROGRAMS / f"{name}.asm", BUILT / f"{name}.elf"
-    if made.exists() and made.stat().st_mtime > source.stat().st_mtime:
+    newest = max(path.stat().st_mtime for path in (source, *PROGRAMS.glob("*.inc")))
+    if made.exists() and made.stat().st_mtime > newest:
         return made
     new = BUILT / f"{name}.new.elf"
-    for command in (["nasm", "-f", "elf64", "-g", "-F", "dwarf", "-o", str(new.with_suffix(".o")),
+    for command in (["nasm", "-f", "elf64", "-g", "-F", "dwarf", "-I", f"{PROGRAMS}/", "-o", str(new.with_suffix(".o")),
                      str(source)],
                     [toolchain.tool("ld"), "-nostdlib", "-static", "-z", "max-page-size=0x1000",
                      "-z", "noexecstack", "-T", str(ROOT / "common/user/user.ld"), "-o", str(new),

@@ -39,7 +39,7 @@ function hex(value) {
 // ---- The film: the state after each step -------------------------------------------------------
 
 const codeOf = (step) => film.code[step.at] || { function: "", text: "", file: "", line: 0 };
-const isC = (step) => codeOf(step).file.endsWith(".c");
+const isC = (step) => /\.[ch]$/.test(codeOf(step).file);
 const baseName = (name) => name.replace(/\+0x[0-9a-f]+$/, "");
 const inside = (va, stack) => BigInt("0x" + va) >= BigInt("0x" + stack.bottom)
     && BigInt("0x" + va) < BigInt("0x" + stack.top);
@@ -110,6 +110,8 @@ const LANES = [
     ["code", (step) => (step.cut ? "…" : baseName(codeOf(step).function).replace(/\..*/, "")), (step) => step.owner + " soft"],
 ];
 
+const LEGIBLE = 1.7; // per cent of the width; on less a word is only a smudge
+
 function drawLanes() {
     const lanes = $("lanes");
     lanes.replaceChildren();
@@ -123,7 +125,8 @@ function drawLanes() {
             const step = steps[each.to];
             const next = groups[i + 1] && steps[groups[i + 1].to];
             if (next && value(next) === value(step)) return;
-            const segment = make("div", "seg " + owner(step), value(step), `${name}: ${value(step)}`);
+            const wide = (i + 1 - start) * width > LEGIBLE;
+            const segment = make("div", "seg " + owner(step), wide ? value(step) : "", `${name}: ${value(step)}`);
             segment.style.left = start * width + "%";
             segment.style.width = (i + 1 - start) * width + "%";
             lane.append(segment);
@@ -187,7 +190,10 @@ function sentence(here) {
 function ending() {
     const box = make("div", "ending");
     const cut = film.ending.kind === "cut";
-    box.append(make("strong", "bad", cut ? "✂ " : "✗ Here it goes wrong: "), document.createTextNode(film.ending.words + ". "),
+    const wrong = steps.findIndex((step) => step.fault);
+    const here = wrong >= groups[at].from && wrong <= groups[at].to;
+    box.append(make("strong", "bad", cut ? "✂ " : here || wrong < 0 ? "✗ Here it goes wrong: " : `✗ It went wrong at step ${wrong + 1}: `),
+        document.createTextNode(film.ending.words + ". "),
         make("span", "aside", "Expected: " + film.ending.expected + ". "));
     if (film.ending.hint) box.append(make("strong", "", "Likely cause: "), document.createTextNode(film.ending.hint + "."));
     if ((film.ending.details || []).length) {
@@ -292,7 +298,7 @@ function meaning(name, state, last) {
     if (name === "gs_base") return last.gs;
     if (name === "rsp") return last.stack;
     const label = state.names[name] || "";
-    return label === `program's ${name}` ? "the program's" : label || state.points[name] || "";
+    return label === `program's ${name}` ? "program's" : label || state.points[name] || "";
 }
 
 function drawRegisters(here, state) {
@@ -346,7 +352,7 @@ function drawStacks(here, state) {
         (steps[i].writes || []).forEach((write) => written.add(write.stack + write.va));
         (steps[i].reads || []).forEach((va) => read.add(va));
     }
-    const used = film.stacks.filter((stack) => state.rsp.has(stack.name));
+    const used = film.stacks.filter((stack) => state.rsp.has(stack.name) && stack.owner !== "none");
     const box = $("stacks").querySelector("div");
     const columns = [make("div"), make("div")];
     for (const stack of used) {
@@ -354,6 +360,7 @@ function drawStacks(here, state) {
         const drawn = drawStack(stack, state, here, written, read);
         columns[stack.owner === "kernel" && used.length > 1 ? 1 : 0].append(drawn);
     }
+    columns[1].className = "wide";
     fill(box, ...columns.filter((column) => column.children.length));
 }
 
@@ -365,6 +372,15 @@ function liveWords(stack, state) {
     const older = live.findIndex(([, word]) => !word.old);
     const first = older < 0 ? live.length - MOST_OLDER : older - MOST_OLDER;
     return [live, live.slice(Math.max(0, first, live.length - MOST_WORDS))];
+}
+
+// What comes last in a narrow cell may be cut off: whose register it is, not which.
+function whatCell(word, va) {
+    const whole = word.what || (word.old ? "older" : "a word");
+    const [, whose, name] = whole.match(/^(program's|kernel's) (.*)$/) || [null, "", whole];
+    const cell = make("td", "what", name, `${va}: ${whole}${word.who ? ", by " + word.who : ""}`);
+    if (whose) cell.append(make("span", "who", " " + whose));
+    return cell;
 }
 
 function drawStack(stack, state, here, written, read) {
@@ -385,8 +401,7 @@ function drawStack(stack, state, here, written, read) {
         who = word.who || "";
         const fresh = written.has(stack.name + va);
         const row = make("tr", `${fresh ? "new" : read.has(va) ? "read" : ""}${word.old ? " old" : ""}`);
-        row.append(make("td", "what", word.what || (word.old ? "older" : "a word"),
-            `${va}: ${word.what || "?"}${word.who ? ", by " + word.who : ""}`), make("td", "value", shortHex(word.value)));
+        row.append(whatCell(word, va), make("td", "value", shortHex(word.value)));
         table.append(row);
     }
     box.append(head);

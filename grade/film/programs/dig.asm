@@ -1,8 +1,9 @@
 ; The program of the film: it uses more of its stack than it has got so far.
+%include "numbers.inc"
 section .text
 global _start
 _start:
-        mov     rbx, 0x1234
+        NUMBER_REGISTERS                ; to be found again, unharmed
         lea     rax, [rsp - 0x5000]     ; some pages below what is mapped
 door:   mov     [rax], rbx
 after:  mov     rcx, [rax]

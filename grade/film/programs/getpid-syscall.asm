@@ -1,8 +1,9 @@
 ; The program of the film: one system call, by SYSCALL.
+%include "numbers.inc"
 section .text
 global _start
 _start:
-        mov     rbx, 0x1234             ; to be found again, unharmed, after the call
+        NUMBER_REGISTERS                ; to be found again, unharmed
 again:  mov     eax, 39                 ; getpid
 door:   syscall
 after:  mov     rdi, rax
