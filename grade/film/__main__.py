@@ -1,5 +1,5 @@
-"""`python3 -m grade.film`: what `make film` calls. Exit status 0: filmed, and all went as it should; 1: a
-film ends in a fault, or there is none because of the kernel; 2: it could not be filmed here."""
+"""`python3 -m grade.film`: what `make film` calls. Exit status 0: filmed, and all is as it should
+be; 1: a film ends in a fault, or there is none because of the kernel; 2: it cannot be filmed here."""
 
 from __future__ import annotations
 

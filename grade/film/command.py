@@ -1,4 +1,4 @@
-"""`make film`: which scenes of which lab, from which tree; the films and their pages are written."""
+"""`make film`: which scenes of which lab, from which tree; films and pages are written."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def the_lab(options: Options, number: int) -> Lab | None:
 
 
 def make(scene: Scene, lab: Lab, request: Request) -> Made:
-    """Shoot one scene. A kernel that does not come to its beginning is no film, but has a reason."""
+    """Shoot one scene. A kernel that does not come to its beginning gives no film, but a reason."""
     try:
         with bounded(FULL), stage(lab, scene.programs) as place:
             film = scene.shoot(place, scene.goal)

@@ -1,4 +1,4 @@
-"""A film as plain data: what the recorder saw, in the form that grade/schema/film.schema.json tells.
+"""A film as plain data: what the recorder saw, in the form of grade/schema/film.schema.json.
 
 Addresses and values are strings of hexadecimal digits, since no number of JSON's holds 64 bits.
 State n is what the machine is after step n; registers are given as changes."""
@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from grade.film.causes import likely_cause
 from grade.film.places import Places
 from grade.film.recorder import Recorder, Step
 from grade.film.scenes import Scene
 from grade.film.sentences import gs_owner
 from grade.film.spaces import OFF
+from grade.film.stage import PROGRAMS
 from grade.lab import Lab
 from grade.machine.forensics import vector_name
 from grade.machine.gdbremote import GENERAL, Registers
@@ -184,7 +186,6 @@ def _find(name: str, lab: Lab) -> Path | None:
     and is looked for where sources are, and nowhere else."""
     if name != Path(name).name:
         return None
-    from grade.film.stage import PROGRAMS
     places: Iterable[Path] = (lab.directory, lab.built.common / "kernel",
                               lab.built.common / "include", PROGRAMS)
     return next((place / name for place in places if (place / name).is_file()), None)
@@ -237,13 +238,13 @@ def _ending(film: Recorder) -> Json:
         return {"kind": "complete", "words": film.goal}
     failure = over.failure
     if failure is None:
-        return {"kind": "cut", "words": over.words, "expected": film.goal}
+        return {"kind": "cut", "words": over.seen, "expected": film.goal}
     return {"kind": "fault", "class": failure.outcome.value, "words": failure.seen,
-            "expected": failure.expected or film.goal, "hint": failure.hint,
+            "expected": failure.expected or film.goal,
+            "hint": failure.hint or likely_cause(film),
             "details": list(failure.details)}
 
 
 def unfilmed(scene: Scene, failure: Failure) -> list[str]:
     """Why a scene cannot begin, in words."""
     return [failure.seen, *failure.details, *([failure.hint] if failure.hint else [])]
-

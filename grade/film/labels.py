@@ -1,8 +1,8 @@
 """Who put a word where it is: a label that travels with copies, in registers and in memory.
 
 When the kernel is entered, each register holds the program's value. Whoever pushes it puts the
-program's value on a stack; whoever copies that word copies its label as well. So a film can say, many
-steps later, that RSI has the program's RSI again, or that it has the program's RDI."""
+program's value on a stack; whoever copies that word copies its label as well. So a film can say,
+many steps later, that RSI has the program's RSI again, or that it has the program's RDI."""
 
 from __future__ import annotations
 

@@ -72,8 +72,8 @@ class Places:
         yield Area(N["ENTRY_IDT"], N["ENTRY_IDT"] + PAGE, "IDT", ENTRY)
         yield Area(N["ENTRY_GDT"], N["ENTRY_GDT"] + PAGE, "GDT and TSS", ENTRY)
         yield Area(N["ENTRY_PERCPU"], N["ENTRY_PERCPU"] + PAGE, "struct percpu", ENTRY)
-        for name, top in ENTRY_STACKS.items():
-            yield Area(N[top] - PAGE, N[top], name, ENTRY)
+        for name, label in ENTRY_STACKS.items():
+            yield Area(N[label] - PAGE, N[label], name, ENTRY)
 
     def _image(self) -> Iterable[Area]:
         """The image's sections, at their addresses and, while booting, at their physical ones."""
@@ -115,9 +115,9 @@ class Places:
         """The stack that RSP is on. RSP may be its top, which is the next one's guard."""
         at = rsp - 8
         if self.number >= 6:
-            for name, top in ENTRY_STACKS.items():
-                if N[top] - PAGE <= at < N[top]:
-                    return Stack(name, ENTRY, N[top] - PAGE, N[top])
+            for name, label in ENTRY_STACKS.items():
+                if N[label] - PAGE <= at < N[label]:
+                    return Stack(name, ENTRY, N[label] - PAGE, N[label])
         for top, name in self.ist.items():
             if top - N["STACK_SIZE"] <= at < top:
                 return Stack(name, KERNEL, top - N["STACK_SIZE"], top)
@@ -164,19 +164,31 @@ class Places:
         return variable or area.name
 
 
-def regions(pages: Sequence[Mapping], places: Places) -> list[dict[str, object]]:
-    """Pages with the same name and rights made one: what a map of an address space shows, the
-    highest address first."""
-    found: dict[tuple[str, str], dict[str, object]] = {}
+@dataclass
+class Region:
+    """Pages of one name and with the same rights."""
+
+    name: str
+    owner: str
+    rights: str
+    start: int
+    end: int
+    bytes: int = 0
+
+    def plain(self) -> dict[str, object]:
+        return {"name": self.name, "owner": self.owner, "rights": self.rights,
+                "start": f"{self.start:x}", "end": f"{self.end:x}", "bytes": self.bytes,
+                "size": words.size(self.bytes)}
+
+
+def regions(pages: Sequence[Mapping], places: Places) -> list[Region]:
+    """What a map of an address space shows, the highest address first."""
+    found: dict[tuple[str, str], Region] = {}
     for page in pages:
         area = places.area(page.va, page.user)
         rights = words.rights(page.writable, page.executable, page.user)
-        key = area.name, rights
-        each = found.setdefault(key, {"name": area.name, "owner": area.owner, "rights": rights,
-                                      "start": page.va, "end": page.end, "bytes": 0})
-        each["bytes"] = int(str(each["bytes"])) + page.size
-        each["start"] = min(int(str(each["start"])), page.va)
-        each["end"] = max(int(str(each["end"])), page.end)
-    ordered = sorted(found.values(), key=lambda each: int(str(each["start"])), reverse=True)
-    return [{**each, "start": f"{each['start']:x}", "end": f"{each['end']:x}",
-             "size": words.size(int(str(each["bytes"])))} for each in ordered]
+        each = found.setdefault((area.name, rights),
+                                Region(area.name, area.owner, rights, page.va, page.end))
+        each.start, each.end = min(each.start, page.va), max(each.end, page.end)
+        each.bytes += page.size
+    return sorted(found.values(), key=lambda each: each.start, reverse=True)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+from grade import words
 from grade.film import sentences
 from grade.film.instructions import Access, Instruction, decode, stack_access
 from grade.film.labels import Label, Labels
@@ -23,7 +24,6 @@ from grade.machine.machine import Machine
 from grade.machine.session import Ending, Stop
 from grade.machine.state import WITH_ERROR_CODE
 from grade.outcome import Failure, Outcome
-from grade.words import number
 
 N = shared_numbers()
 MOST_STEPS = 4000
@@ -32,6 +32,7 @@ MOST_REPEATED = 100_000
 DOUBLE_FAULT = 8
 OLDER = 40  # words of a stack that are shown from before the film
 WORD = 8
+UNFILMED = "somebody, unfilmed"  # who has put a word there
 FRAME_RSP = 3  # which word of an interrupt's frame it is
 ENDS = ("panic", "panic_begin", "machine_exit", "refuse_32")
 KILLED = "process_kill"
@@ -91,9 +92,9 @@ class Watched:
 class Over(Exception):
     """The film ends here, and this is why."""
 
-    def __init__(self, failure: Failure | None, words: str) -> None:
-        super().__init__(words)
-        self.failure, self.words = failure, words
+    def __init__(self, failure: Failure | None, seen: str) -> None:
+        super().__init__(seen)
+        self.failure, self.seen = failure, seen
 
 
 class Recorder:
@@ -153,13 +154,13 @@ class Recorder:
                  and getattr(out.before, name) != getattr(back.after, name)]
         if wrong:
             back.fault = True
-            words = "the program comes back with other registers: " + ", ".join(
-                f"{name.upper()} is {number(getattr(back.after, name))}, and was "
-                f"{number(getattr(out.before, name))}" for name in wrong)
-            self.ended = Over(Failure(Outcome.WRONG, words, self.goal + ", each register as it was"),
-                              words)
+            seen = "the program comes back with other registers: " + ", ".join(
+                f"{name.upper()} is {words.number(getattr(back.after, name))}, and was "
+                f"{words.number(getattr(out.before, name))}" for name in wrong)
+            self.ended = Over(Failure(Outcome.WRONG, seen,
+                                      f"{self.goal}, each register as it was"), seen)
 
-    def cut(self, words: str, run: Callable[[], object]) -> bool:
+    def cut(self, what: str, run: Callable[[], object]) -> bool:
         """Let the machine do something that is not filmed; False if it does not come through."""
         try:
             run()
@@ -167,7 +168,7 @@ class Recorder:
             self.ended = Over(failure, failure.seen)
             return False
         before, after = self.regs, self.m.regs
-        step = Step(Instruction(after.rip, 0, "", "", False, (), 64), before, after, cut=words)
+        step = Step(Instruction(after.rip, 0, "", "", False, (), 64), before, after, cut=what)
         self.labels.registers.clear()
         self._depth = 0
         self._changed_meanwhile(step)
@@ -302,8 +303,8 @@ class Recorder:
         self._mark_fault()
         if name == KILLED:
             signal = self.regs.rdi
-            words = f"the kernel ends the program by signal {signal} ({SIGNALS.get(signal, '?')})"
-            raise Over(Failure(Outcome.WRONG, words, self.goal), words)
+            seen = f"the kernel ends the program by signal {signal} ({SIGNALS.get(signal, '?')})"
+            raise Over(Failure(Outcome.WRONG, seen, self.goal), seen)
         stop = self.m.run_to_stop()
         failure = self.m.classify(stop, self.goal)
         raise Over(failure, failure.seen)
@@ -393,7 +394,7 @@ class Recorder:
 
     def _changed_meanwhile(self, step: Step) -> None:
         """Words that the film shows, and that were changed while it did not look."""
-        who = step.over.split("+")[0] if step.over else "meanwhile"
+        who = step.over.split("+")[0] if step.over else UNFILMED
         for pa, (va, value) in list(self._memory.items()):
             now = self.m.phys.u64(pa)
             if now != value:

@@ -57,7 +57,7 @@ def boot(stage: Stage, goal: str) -> Recorder:
 
 
 @scene("exception", range(1, 3), "An exception, and the way back",
-       "The processor pushes five words, a stub two, the common code fifteen; IRETQ takes all back.",
+       "The processor pushes five words, a stub two, the common code fifteen; IRETQ ends it.",
        "the kernel goes on after the breakpoint")
 def exception(stage: Stage, goal: str) -> Recorder:
     stage.to("trap_register")
@@ -180,7 +180,8 @@ def fork(stage: Stage, goal: str) -> Recorder:
 
 
 @scene("cow", FROM5, "Copy on write",
-       "The child writes to a page that it shares: the kernel copies it, and the write is done again.",
+       "The child writes to a page that it shares: the kernel copies it, and the write is made "
+       "again.",
        "the child's write works", ["fork"])
 def cow(stage: Stage, goal: str) -> Recorder:
     stage.to_program("child")

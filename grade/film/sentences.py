@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from grade import words
@@ -41,7 +42,8 @@ def _sentence(parts: list[str]) -> str:
     """Joined, with a capital letter, unless it begins with a name of the kernel's."""
     text = "; ".join(part for part in parts if part)
     first = text.split(" ")[0]
-    return (text if "." in first or "_" in first else text[:1].upper() + text[1:]) + "." * bool(text)
+    named = "." in first or "_" in first
+    return (text if named else text[:1].upper() + text[1:]) + "." * bool(text)
 
 
 def _delivery(step: Step, film: Recorder) -> str:
@@ -52,7 +54,7 @@ def _delivery(step: Step, film: Recorder) -> str:
     if event.software:
         parts.append(f"the processor goes through gate {event.vector:#x} of the IDT")
     elif event.hardware or event.vector == 2:
-        name = "an NMI" if event.vector == 2 else f"a hardware interrupt on vector {event.vector:#x}"
+        name = "an NMI" if event.vector == 2 else f"interrupt {event.vector:#x} of a device"
         parts.append(f"{name} comes before this instruction")
     else:
         parts.append(f"{step.instruction.mnemonic} does not work: {_exception(first, film)}")
@@ -60,8 +62,8 @@ def _delivery(step: Step, film: Recorder) -> str:
             parts.append(f"while the processor delivers that: {_exception(each, film)}")
     pushed = 6 if event.vector in WITH_ERROR_CODE and not (event.software or event.hardware) else 5
     stack = step.stack.name if step.stack else "the stack"
-    parts.append(f"ring {step.before.cpl} → {step.after.cpl}, {pushed} words on {stack}, interrupts "
-                 f"{words.interrupts(step.after.rflags)}, on to "
+    parts.append(f"ring {step.before.cpl} → {step.after.cpl}, {pushed} words on {stack}, "
+                 f"interrupts {words.interrupts(step.after.rflags)}, on to "
                  f"{film.places.function(step.after.rip)}")
     return _sentence(parts)
 
@@ -107,11 +109,13 @@ def _over(step: Step) -> str:
 
 def _entry_written(write: Write, film: Recorder) -> str:
     slot = film.spaces.slot(write.pa)
+    assert slot
+    now = words.entry(write.value)
     if write.before == write.value:
-        return f"writes {slot}, for {slot.va if slot else 0:#x}, as it was: {words.entry(write.value)}"
-    change = words.changed_flags(write.before, write.value)
-    return (f"changes {slot}, for {slot.va if slot else 0:#x}: {words.entry(write.before)} → "
-            f"{words.entry(write.value)}" + (f" ({change})" if write.before and change else ""))
+        return f"writes {slot}, for {slot.va:#x}, as it was: {now}"
+    change = words.changed_flags(write.before, write.value) if write.before else ""
+    return (f"changes {slot}, for {slot.va:#x}: {words.entry(write.before)} → {now}"
+            + (f" ({change})" if change else ""))
 
 
 def _entry_read(step: Step, film: Recorder) -> str:
@@ -134,7 +138,8 @@ def _pushed(step: Step, film: Recorder) -> str:
     label = step.writes[0].label.what if step.writes else ""
     stack = step.stack.name if step.stack else "the stack"
     if step.instruction.mnemonic == "call":
-        return f"calls {film.places.function(step.after.rip)}; the address of return lies on {stack}"
+        return (f"calls {film.places.function(step.after.rip)}; the address of return lies on "
+                f"{stack}")
     if label == "no error code":
         return f"pushes 0 on {stack}: there is no error code"
     return f"pushes {_the(label)} on {stack}"
@@ -277,8 +282,8 @@ def _sysret(step: Step, film: Recorder) -> str:
 
 
 def _iretq(step: Step, film: Recorder) -> str:
-    return (f"ring {step.before.cpl} → {step.after.cpl} by IRET: RIP, CS, RFLAGS, RSP and SS from the "
-            f"frame; on to {film.places.function(step.after.rip)}")
+    return (f"ring {step.before.cpl} → {step.after.cpl} by IRET: RIP, CS, RFLAGS, RSP and SS from "
+            f"the frame; on to {film.places.function(step.after.rip)}")
 
 
 def _swapgs(step: Step, film: Recorder) -> str:
@@ -294,8 +299,8 @@ def gs_owner(base: int, film: Recorder) -> str:
 
 
 def _wrmsr(step: Step, film: Recorder) -> str:
-    written = msr.about_to_write(step.before)
-    return f"{written.name} = {written.value:#x}" + (f" ({_control(step)})" if _control(step) else "")
+    written, bits = msr.about_to_write(step.before), _control(step)
+    return f"{written.name} = {words.number(written.value)}" + (f" ({bits})" if bits else "")
 
 
 def _rdmsr(step: Step, film: Recorder) -> str:
@@ -317,12 +322,13 @@ def _port(step: Step, film: Recorder) -> str:
         if each.immediate is not None:
             number = each.immediate & 0xFFFF
     name = PORTS.get(number, "")
+    port = f"port {number:#x}" + (f", {name}" if name else "")
     if step.instruction.mnemonic == "out":
-        return f"writes {step.before.rax & 0xFF:#x} to port {number:#x}" + (f", {name}" if name else "")
-    return f"reads port {number:#x}" + (f", {name}" if name else "")
+        return f"writes {step.before.rax & 0xFF:#x} to {port}"
+    return f"reads {port}"
 
 
-def _plain(text: str):  # type: ignore[no-untyped-def]
+def _plain(text: str) -> Callable[[Step, Recorder], str]:
     return lambda step, film: text
 
 
@@ -335,7 +341,8 @@ SPECIAL = {
     "cpuid": _plain("asks the processor what it can do"),
     "invlpg": _plain("the processor forgets its translation of one page"),
     "nop": _plain("does nothing"), "fnclex": _plain("clears the exceptions of the FPU"),
-    "emms": _plain("empties the registers of the FPU"), "fild": _plain("loads a number into the FPU"),
+    "emms": _plain("empties the registers of the FPU"),
+    "fild": _plain("loads a number into the FPU"),
     "ljmp": _plain("a far jump: CS is new, and the mode with it"),
     "fxrstor64": _plain("loads the state of FPU and SSE"),
     "fxsave64": _plain("keeps the state of FPU and SSE"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from grade.film.places import KERNEL, PROGRAM, Places, regions
+from grade.film.places import KERNEL, PROGRAM, Places, Region, regions
 from grade.machine.layout import shared_numbers
 from grade.machine.machine import Machine
 from grade.machine.paging import ADDRESS, LARGE, LEVELS, PRESENT, canonical, mappings, page_size
@@ -22,12 +22,12 @@ class Slot(NamedTuple):
     """An entry of a page table, and the addresses that it is about."""
 
     level: int
-    index: int
+    number: int
     va: int
     space: str
 
     def __str__(self) -> str:
-        return f"L{self.level}[{self.index}] of {self.space}"
+        return f"L{self.level}[{self.number}] of {self.space}"
 
 
 @dataclass
@@ -94,10 +94,10 @@ class Spaces:
 
     def _regions(self, root: int) -> list[dict[str, object]]:
         try:
-            return regions(mappings(self.machine.phys, root), self.places)
+            found = regions(mappings(self.machine.phys, root), self.places)
         except Failure as failure:
-            return [{"name": failure.seen, "owner": "kernel", "rights": "---", "start": "0",
-                     "end": "0", "size": "", "bytes": 0}]
+            found = [Region(failure.seen, KERNEL, "---", 0, 0)]
+        return [each.plain() for each in found]
 
     def watch_tables(self, root: int) -> None:
         """Know the tables of a root that CR3 does not hold, and perhaps never will."""

@@ -111,11 +111,12 @@ def assembled(name: str) -> Path:
     if made.exists() and made.stat().st_mtime > newest:
         return made
     new = BUILT / f"{name}.new.elf"
-    for command in (["nasm", "-f", "elf64", "-g", "-F", "dwarf", "-I", f"{PROGRAMS}/", "-o", str(new.with_suffix(".o")),
-                     str(source)],
+    object_file = new.with_suffix(".o")
+    for command in (["nasm", "-f", "elf64", "-g", "-F", "dwarf", "-I", f"{PROGRAMS}/",
+                     "-o", str(object_file), str(source)],
                     [toolchain.tool("ld"), "-nostdlib", "-static", "-z", "max-page-size=0x1000",
-                     "-z", "noexecstack", "-T", str(ROOT / "common/user/user.ld"), "-o", str(new),
-                     str(new.with_suffix(".o"))]):
+                     "-z", "noexecstack", "-T", str(ROOT / "common/user/user.ld"),
+                     "-o", str(new), str(object_file)]):
         try:
             subprocess.run(command, check=True, capture_output=True)
         except FileNotFoundError:

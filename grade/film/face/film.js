@@ -456,6 +456,7 @@ function drawSpaces(here, state) {
         columns.forEach((space, i) => row.append(cellOf(space, maps[i].filter((each) => each.name === name), name, here, last, chips)));
         table.append(row);
     }
+    table.className = columns.length > 2 ? "many" : "";
     fill(panel, table);
 }
 
@@ -487,7 +488,11 @@ function cellOf(space, regions, name, here, last, chips) {
     for (const chip of mine) cell.append(make("span", "chip" + (chip.bad ? " bad" : ""), chip.name));
     if (mine.some((chip) => chip.bad)) cell.classList.add("missed");
     if (!regions.length) cell.append(make("span", "", "not mapped"));
-    regions.forEach((each, i) => cell.append(make("div", "", `${each.rights}  ${each.size}`, `${each.start} to ${each.end}`)));
+    for (const each of regions) {
+        const line = make("div", "", each.rights + " ", `${each.start} to ${each.end}, ${each.size}`);
+        line.append(make("span", "size", each.size));
+        cell.append(line);
+    }
     const old = before(space, here.from);
     const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
     if (old && !same(old.filter((each) => each.name === name), regions)) {

@@ -79,7 +79,7 @@ def test_landmarks_of_syscall() -> None:
 
 
 def test_labels_travel() -> None:
-    """What the processor pushed on the entry stack is copied to the kernel's, and is still known."""
+    """What the processor pushed on the entry stack is copied to the kernel's, and still known."""
     made = film(6, "int80")
     words = [(write["stack"], write["what"], write["who"]) for step in made["steps"]
              for write in step.get("writes", ())]
@@ -108,19 +108,23 @@ def test_registers_are_those_of_the_machine() -> None:
             assert f"{place.m.u64(int(va, 16)):x}" == value
 
 
-@pytest.mark.parametrize("bug, name, function, words", [
-    ("lab1-identity-forgotten", "boot", "enter_long_mode", "triple fault"),
-    ("lab3-int80-rcx-lost", "int80", "isr_common", "RCX is"),
-    ("lab6-entry-keeps-shadow", "int80", "entry_common", "#DF double fault"),
+@pytest.mark.parametrize("bug, name, function, words, cause", [
+    ("lab1-identity-forgotten", "boot", "enter_long_mode", "triple fault", "the IDT is not loaded"),
+    ("lab3-int80-rcx-lost", "int80", "isr_common", "RCX is", ""),
+    ("lab6-entry-keeps-shadow", "int80", "entry_common", "#DF double fault",
+     "CR3 holds A's shadow, in which kernel stacks is not mapped; in A's own it is"),
+    ("lab6-entry-gs-twice", "int80", "entry_leave", "#PF page fault", "GS is the program's"),
 ])
-def test_a_broken_kernel(bug: str, name: str, function: str, words: str, tmp_path: Path) -> None:
-    """The film ends at the fault, and says what it is."""
+def test_a_broken_kernel(bug: str, name: str, function: str, words: str, cause: str, tmp_path: Path
+                         ) -> None:
+    """The film ends at the fault, and says what it is, and what it comes of."""
     number = int(bug[3])
     bug_tree(load_bug(BUGS / f"{bug}.patch"), tmp_path)
     made = make(scene(number, name), lab(number, tmp_path), REQUEST)
     assert made.film and not made.good
     jsonschema.validate(made.film, SCHEMA)
     assert words in made.film["ending"]["words"], made.film["ending"]
+    assert cause in made.film["ending"]["hint"]
     at = [step["at"] for step in made.film["steps"] if step.get("fault")]
     assert [made.film["code"][each]["function"].split("+")[0] for each in at] == [function]
 
