@@ -1,5 +1,6 @@
 """`python3 -m grade.film`: what `make film` calls. Exit status 0: filmed, and all is as it should
-be; 1: a film ends in a fault, or there is none because of the kernel; 2: it cannot be filmed here."""
+be; 1: a film ends in a fault, or the kernel does not come to the scene; 2: this machine, or what
+was asked for, is not good for a film."""
 
 from __future__ import annotations
 

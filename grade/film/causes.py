@@ -29,8 +29,8 @@ def _through_gs(step: Step, film: Recorder) -> str:
     owner = gs_owner(step.before.gs_base, film)
     if owner == "the kernel's" or not step.events:
         return ""
-    return (f"the instruction goes through GS, and GS is {owner} (base {step.before.gs_base:#x}): a "
-            "SWAPGS is missing before it, or one too many was made")
+    return (f"the instruction goes through GS, and GS is {owner} (base {step.before.gs_base:#x}): "
+            "a SWAPGS is missing before it, or one too many was made")
 
 
 def _not_mapped(fault: Interrupt, step: Step, film: Recorder) -> str:
@@ -48,6 +48,6 @@ def _not_mapped(fault: Interrupt, step: Step, film: Recorder) -> str:
         return f"{area} is {rights} in {here}, and was {what}"
     others = [name for name, rights in allowed.items() if rights and name != here]
     if here in allowed and not allowed[here] and others:
-        return (f"CR3 holds {here}, in which {area} is not mapped; in {' and '.join(others)} it is: "
-                "were the tables not switched yet, or switched too early?")
+        return (f"CR3 holds {here}, in which {area} is not mapped; in {' and '.join(others)} it "
+                "is: were the tables not switched yet, or switched too early?")
     return f"nothing is mapped at {fault.cr2:#x}"

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from grade.build import ROOT
 from grade.errors import CannotGrade, printable
 from grade.film import page
 from grade.film.film import Json, Request, plain, unfilmed
@@ -20,6 +19,7 @@ from grade.machine.machine import prepare
 from grade.options import Options
 from grade.outcome import Failure
 from grade.run import FULL, bounded, ready_lab
+from grade.tree import ROOT
 
 OUT = ROOT / "build" / "film"
 DONE, ENDS_IN_A_FAULT = 0, 1

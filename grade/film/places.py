@@ -7,24 +7,24 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from grade import words
-from grade.machine.layout import shared_numbers
+from grade.machine import layout
+from grade.machine.layout import PAGE, USER_END
 from grade.machine.paging import Mapping
 from grade.machine.symbols import Symbols
 
 PROGRAM, KERNEL, ENTRY = "program", "kernel", "entry"  # whose something is
-N = shared_numbers()
-USER_END, PAGE = N["USER_END"], N["PAGE_SIZE"]
-STACKS, SLOT = N["KERNEL_STACKS_BASE"], N["STACK_SIZE"] + N["STACK_GUARD_SIZE"]
-STACKS_END = STACKS + N["KERNEL_STACKS"] * SLOT
-IMAGE, IMAGE_END = N["KERNEL_BASE"], N["KERNEL_BASE"] + N["IMAGE_LIMIT"]
-ENTRY_AREA, ENTRY_END = N["TRAMPOLINE_VADDR"], N["TRAMPOLINE_VADDR"] + N["ENTRY_PAGES"] * PAGE
+STACKS, SLOT = layout.KERNEL_STACKS_BASE, layout.STACK_SIZE + layout.STACK_GUARD_SIZE
+STACKS_END = STACKS + layout.KERNEL_STACKS * SLOT
+IMAGE, IMAGE_END = layout.KERNEL_BASE, layout.KERNEL_BASE + layout.IMAGE_LIMIT
+ENTRY_AREA, ENTRY_END = layout.TRAMPOLINE_VADDR, layout.TRAMPOLINE_VADDR + layout.ENTRY_PAGES * PAGE
 NONE = "no stack"  # where RSP is used for something else
 LONGEST_FUNCTION = 0x800  # what lies farther behind a name has little to do with it
-ENTRY_STACKS = {"entry stack": "ENTRY_STACK_TOP", "NMI's stack": "ENTRY_NMI_TOP",
-                "#DB's stack": "ENTRY_DEBUG_TOP", "#DF's stack": "ENTRY_DOUBLE_FAULT_TOP",
-                "#MC's stack": "ENTRY_MACHINE_CHECK_TOP"}
-IST_NAMES = {N["IST_DOUBLE_FAULT"]: "#DF's stack", N["IST_NMI"]: "NMI's stack",
-             N["IST_MACHINE_CHECK"]: "#MC's stack", N["IST_DEBUG"]: "#DB's stack"}
+ENTRY_STACKS = {"entry stack": layout.ENTRY_STACK_TOP, "NMI's stack": layout.ENTRY_NMI_TOP,
+                "#DB's stack": layout.ENTRY_DEBUG_TOP,
+                "#DF's stack": layout.ENTRY_DOUBLE_FAULT_TOP,
+                "#MC's stack": layout.ENTRY_MACHINE_CHECK_TOP}
+IST_NAMES = {layout.IST_DOUBLE_FAULT: "#DF's stack", layout.IST_NMI: "NMI's stack",
+             layout.IST_MACHINE_CHECK: "#MC's stack", layout.IST_DEBUG: "#DB's stack"}
 IMAGE_PARTS = (("text", "kernel code"), ("rodata", "kernel constants"), ("data", "kernel data"),
                ("bss", "kernel data"), ("boot", "boot code"))
 
@@ -52,28 +52,30 @@ class Places:
     """The names of a kernel's addresses. Only lab 6 has an entry area."""
 
     def __init__(self, symbols: Symbols, number: int, program: Symbols | None = None,
-                 ist: Sequence[int] = ()) -> None:
+                 ist: Sequence[int] = (), percpu: int = 0) -> None:
+        """`ist`: the tops of the stacks that the TSS names; `percpu`: where struct percpu is."""
         self.symbols, self.program, self.number = symbols, program, number
+        self.percpu = percpu
         self.areas = [*self._user(), *self._image(), *self._kernel()]
         self.ist = {top: IST_NAMES[index] for index, top in enumerate(ist, 1)
                     if top and index in IST_NAMES}
 
     def _user(self) -> Iterable[Area]:
-        yield Area(N["USER_STACK_LIMIT"], N["USER_STACK_TOP"], "program's stack", PROGRAM)
+        yield Area(layout.USER_STACK_LIMIT, layout.USER_STACK_TOP, "program's stack", PROGRAM)
 
     def _kernel(self) -> Iterable[Area]:
-        yield Area(N["WINDOW_BASE"], N["WINDOW_BASE"] + N["WINDOW_SIZE"], "window: all of RAM",
-                   KERNEL)
+        window = layout.WINDOW_BASE
+        yield Area(window, window + layout.WINDOW_SIZE, "window: all of RAM", KERNEL)
         yield Area(STACKS, STACKS_END, "kernel stacks", KERNEL)
         if self.number < 6:
             return
-        code = N["ENTRY_CODE_PAGES"] * PAGE
+        code = layout.ENTRY_CODE_PAGES * PAGE
         yield Area(ENTRY_AREA, ENTRY_AREA + code, "entry code", ENTRY)
-        yield Area(N["ENTRY_IDT"], N["ENTRY_IDT"] + PAGE, "IDT", ENTRY)
-        yield Area(N["ENTRY_GDT"], N["ENTRY_GDT"] + PAGE, "GDT and TSS", ENTRY)
-        yield Area(N["ENTRY_PERCPU"], N["ENTRY_PERCPU"] + PAGE, "struct percpu", ENTRY)
-        for name, label in ENTRY_STACKS.items():
-            yield Area(N[label] - PAGE, N[label], name, ENTRY)
+        yield Area(layout.ENTRY_IDT, layout.ENTRY_IDT + PAGE, "IDT", ENTRY)
+        yield Area(layout.ENTRY_GDT, layout.ENTRY_GDT + PAGE, "GDT and TSS", ENTRY)
+        yield Area(layout.ENTRY_PERCPU, layout.ENTRY_PERCPU + PAGE, "struct percpu", ENTRY)
+        for name, top in ENTRY_STACKS.items():
+            yield Area(top - PAGE, top, name, ENTRY)
 
     def _image(self) -> Iterable[Area]:
         """The image's sections, at their addresses and, while booting, at their physical ones."""
@@ -106,7 +108,7 @@ class Places:
         """Whose code runs at an address."""
         if self.number >= 6 and ENTRY_AREA <= va < ENTRY_END:
             return ENTRY
-        return PROGRAM if N["IMAGE_LIMIT"] <= va < USER_END or self._programs(va) else KERNEL
+        return PROGRAM if layout.IMAGE_LIMIT <= va < USER_END or self._programs(va) else KERNEL
 
     def _programs(self, va: int) -> bool:
         return self.program is not None and va < USER_END and bool(self.program.function(va))
@@ -115,27 +117,27 @@ class Places:
         """The stack that RSP is on. RSP may be its top, which is the next one's guard."""
         at = rsp - 8
         if self.number >= 6:
-            for name, label in ENTRY_STACKS.items():
-                if N[label] - PAGE <= at < N[label]:
-                    return Stack(name, ENTRY, N[label] - PAGE, N[label])
-        for top, name in self.ist.items():
-            if top - N["STACK_SIZE"] <= at < top:
-                return Stack(name, KERNEL, top - N["STACK_SIZE"], top)
+            for name, top in ENTRY_STACKS.items():
+                if top - PAGE <= at < top:
+                    return Stack(name, ENTRY, top - PAGE, top)
+        for end, name in self.ist.items():
+            if end - layout.STACK_SIZE <= at < end:
+                return Stack(name, KERNEL, end - layout.STACK_SIZE, end)
         if STACKS <= at < STACKS_END:
             slot = (at - STACKS) // SLOT
             top = STACKS + (slot + 1) * SLOT
-            return Stack(f"kernel stack {slot}", KERNEL, top - N["STACK_SIZE"], top)
-        if N["USER_STACK_LIMIT"] <= at < N["USER_STACK_TOP"]:
-            return Stack("program's stack", PROGRAM, N["USER_STACK_LIMIT"], N["USER_STACK_TOP"])
+            return Stack(f"kernel stack {slot}", KERNEL, top - layout.STACK_SIZE, top)
+        if layout.USER_STACK_LIMIT <= at < layout.USER_STACK_TOP:
+            return Stack("program's stack", PROGRAM, layout.USER_STACK_LIMIT, layout.USER_STACK_TOP)
         return self._other_stack(at, ring)
 
     def _other_stack(self, at: int, ring: int) -> Stack:
         """The boot stack, which also has a physical address; or nothing that is a stack at all."""
         for base in (0, IMAGE):
             if "boot_stack" in self.symbols:
-                bottom = (self.symbols["boot_stack"] & ~IMAGE | base) + N["STACK_GUARD_SIZE"]
-                if bottom <= at < bottom + N["STACK_SIZE"]:
-                    return Stack("boot stack", KERNEL, bottom, bottom + N["STACK_SIZE"])
+                bottom = (self.symbols["boot_stack"] & ~IMAGE | base) + layout.STACK_GUARD_SIZE
+                if bottom <= at < bottom + layout.STACK_SIZE:
+                    return Stack("boot stack", KERNEL, bottom, bottom + layout.STACK_SIZE)
         if ring == 3:
             return Stack("program's memory", PROGRAM, at & -PAGE, (at & -PAGE) + PAGE)
         name = "boot loader's stack" if self.number < 3 and at < USER_END else NONE
@@ -149,7 +151,7 @@ class Places:
 
     def pointer(self, value: int) -> str:
         """What a value points to, if it looks like an address: for people who read registers."""
-        if value < N["IMAGE_LIMIT"] // 8:
+        if value < layout.IMAGE_LIMIT // 8:
             return ""
         area = self.area(value)
         if "code" in area.name or area.name == "program":

@@ -19,13 +19,12 @@ from grade.film.spaces import OFF, Space, Spaces
 from grade.machine import paging
 from grade.machine.gdbremote import GENERAL, Registers
 from grade.machine.intlog import Interrupt
-from grade.machine.layout import shared_numbers
+from grade.machine.layout import signal_name
 from grade.machine.machine import Machine
 from grade.machine.session import Ending, Stop
 from grade.machine.state import WITH_ERROR_CODE
 from grade.outcome import Failure, Outcome
 
-N = shared_numbers()
 MOST_STEPS = 4000
 AFTER_DOUBLE_FAULT = 30
 MOST_REPEATED = 100_000
@@ -36,7 +35,6 @@ UNFILMED = "somebody, unfilmed"  # who has put a word there
 FRAME_RSP = 3  # which word of an interrupt's frame it is
 ENDS = ("panic", "panic_begin", "machine_exit", "refuse_32")
 KILLED = "process_kill"
-SIGNALS = {4: "SIGILL", 5: "SIGTRAP", 7: "SIGBUS", 8: "SIGFPE", 11: "SIGSEGV"}
 PROGRAMS = (*GENERAL, "rflags", "cs", "ss", "cr3", "fs_base", "gs_base", "k_gs_base")
 STEP_QUIETLY, STEP_WITH_INTERRUPTS = 7, 1  # QEMU's bits: do not let interrupts in, stop timers
 
@@ -303,7 +301,7 @@ class Recorder:
         self._mark_fault()
         if name == KILLED:
             signal = self.regs.rdi
-            seen = f"the kernel ends the program by signal {signal} ({SIGNALS.get(signal, '?')})"
+            seen = f"the kernel ends the program by signal {signal} ({signal_name(signal)})"
             raise Over(Failure(Outcome.WRONG, seen, self.goal), seen)
         stop = self.m.run_to_stop()
         failure = self.m.classify(stop, self.goal)

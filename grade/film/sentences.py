@@ -292,8 +292,7 @@ def _swapgs(step: Step, film: Recorder) -> str:
 
 def gs_owner(base: int, film: Recorder) -> str:
     """Whose GS this is."""
-    percpu = next((each.va for each in film.watched if each.name.startswith("percpu.")), None)
-    if base == percpu:
+    if base == film.places.percpu:
         return "the kernel's"
     return "the program's" if base < 1 << 47 else "neither's"
 

@@ -6,13 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from grade.film.places import KERNEL, PROGRAM, Places, Region, regions
-from grade.machine.layout import shared_numbers
+from grade.machine.layout import SHADOW_BIT as SHADOW
 from grade.machine.machine import Machine
 from grade.machine.paging import ADDRESS, LARGE, LEVELS, PRESENT, canonical, mappings, page_size
 from grade.machine.phys import PAGE
 from grade.outcome import Failure
 
-SHADOW = shared_numbers()["SHADOW_BIT"]
 PAGING = 1 << 31  # of CR0
 MOST_TABLES = 4096
 OFF = "paging off"

@@ -8,22 +8,22 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from grade import toolchain
-from grade.build import ROOT
 from grade.errors import MissingTool
 from grade.film.places import Places
 from grade.film.recorder import Recorder, Watched
 from grade.lab import Lab
-from grade.machine import Machine, Module, Registers
+from grade.machine import Machine, Module, Registers, layout
 from grade.machine.elf import BadElf
-from grade.machine.layout import shared_numbers
 from grade.machine.machine import load_symbols
-from grade.machine.state import leave
+from grade.machine.state import TSS_IST1, leave
+from grade.machine.structures import structure
 from grade.machine.symbols import Symbols
+from grade.tree import ROOT
 
-N = shared_numbers()
+WORD = 8
 PROGRAMS = Path(__file__).resolve().parent / "programs"
 BUILT = ROOT / "build" / "film" / "programs"
-IST, IST_STACKS = 36, 7  # in the TSS (SDM vol. 3A figure 8-11)
+IST_STACKS = 7  # in the TSS (SDM vol. 3A figure 8-11)
 
 
 class Stage:
@@ -59,7 +59,7 @@ class Stage:
 
     def recorder(self, goal: str) -> Recorder:
         """Begin to film here."""
-        places = Places(self.m.symbols, self.lab.number, self._program, self._ist())
+        places = Places(self.m.symbols, self.lab.number, self._program, self._ist(), self._percpu)
         return Recorder(self.m, places, goal, self._watched())
 
     def at(self, label: str) -> int:
@@ -70,21 +70,26 @@ class Stage:
         tr = self.m.system.tr
         if not self.m.regs.cr0 >> 31 or not tr.base or self.m.walk(tr.base) is None:
             return []
-        return [self.m.u64(tr.base + IST + 8 * index) for index in range(IST_STACKS)]
+        return [self.m.u64(tr.base + TSS_IST1 + 8 * index) for index in range(IST_STACKS)]
+
+    @property
+    def _percpu(self) -> int:
+        """Where struct percpu is; 0 in labs that have none."""
+        if self.lab.number >= 6:
+            return layout.ENTRY_PERCPU
+        return self.m.symbols["percpu"] if self.lab.number >= 4 else 0
 
     def _watched(self) -> list[Watched]:
-        """struct percpu and TSS.rsp0, where the lab has them."""
-        number, symbols, found = self.lab.number, self.m.symbols, []
-        base = N["ENTRY_PERCPU"] if number >= 6 else \
-            symbols["percpu"] if number >= 4 and "percpu" in symbols else 0
-        if base:
-            names = ["KERNEL_RSP", "USER_RSP", "FRAME"]
-            names += ["SCRATCH", "CR3_SWITCH"] if number >= 6 else []
-            found = [Watched(f"percpu.{name.lower()}", base + N[f"PERCPU_{name}"])
-                     for name in names]
-        tss = N["ENTRY_TSS"] if number >= 6 else \
-            symbols["cpu_tss"] if number >= 3 and "cpu_tss" in symbols else 0
-        return found + ([Watched("TSS.rsp0", tss + N["TSS_RSP0"])] if tss else [])
+        """struct percpu, as this kernel has it, and TSS.rsp0: by these it finds its stacks."""
+        found = []
+        if self._percpu:
+            fields = structure(self.m.kernel, "percpu", "syscall_setup.c").fields
+            found = [Watched(f"percpu.{name}", self._percpu + each.offset)
+                     for name, each in fields.items() if each.size == WORD and each.elements == 1]
+        if self.lab.number >= 3:
+            tss = layout.ENTRY_TSS if self.lab.number >= 6 else self.m.symbols["cpu_tss"]
+            found.append(Watched("TSS.rsp0", tss + layout.TSS_RSP0))
+        return found
 
 
 @contextmanager

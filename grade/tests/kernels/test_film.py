@@ -13,8 +13,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from grade.build import ROOT, build
-from grade.catalog import lab_directory
+from grade.build import build
 from grade.film import page
 from grade.film.command import Made, make
 from grade.film.film import Request
@@ -22,6 +21,7 @@ from grade.film.scenes import SCENES, Scene, of_lab
 from grade.film.stage import stage
 from grade.lab import Lab
 from grade.tests.kernels.grading import SEED, WORK
+from grade.tree import ROOT, lab_directory
 from tools.bug import BUGS, bug_tree, load_bug
 
 SCHEMA = json.loads((ROOT / "grade/schema/film.schema.json").read_text())
