@@ -47,11 +47,11 @@ def command(out: Path = OUT) -> int:
     if lab is None:
         return ENDS_IN_A_FAULT
     request = Request(options.source or "this tree", options.seed)
-    made = []
+    made: list[Made] = []
     for scene in chosen:
-        made.append(make(scene, lab, request))
-        written = write(made[-1], number, out)
-        tell(made[-1], written)
+        new = make(scene, lab, request)
+        tell(new, write(new, number, out), made[-1].problem if made else [])
+        made.append(new)
     if len(made) > 1:
         listing = out / f"lab{number}.html"
         listing.write_text(page.listing(number, request, [
@@ -110,8 +110,11 @@ def write(made: Made, number: int, out: Path) -> Path | None:
     return base.with_suffix(".html")
 
 
-def tell(made: Made, written: Path | None) -> None:
-    """A line for each scene, and why where it is not as it should be."""
+def tell(made: Made, written: Path | None, before: list[str]) -> None:
+    """A line for each scene, and why where it is not as it should be; the same reason once."""
+    if made.film is None and made.problem == before:
+        say(f"{made.scene.name}: no film, for the same reason")
+        return
     if made.film is None:
         say(f"{made.scene.name}: no film, since the kernel does not come to its beginning:")
         for line in made.problem:

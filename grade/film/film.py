@@ -225,6 +225,8 @@ def landmarks(steps: list[Step], code: dict[str, Json], film: Recorder) -> list[
             called = step.over or film.places.function(after.rip)
             if code[f"{step.instruction.address:x}"]["file"].endswith(ASSEMBLY):
                 add(number, "call", called.split("+")[0])
+        if step.entry:
+            add(number, "entry", step.entry)
         if step.fault:
             add(number, "fault", "here it goes wrong")
         before, space, stack = after, step.space, step.stack

@@ -70,6 +70,7 @@ class Step:
     depth: int = 0  # of calls
     space: Space | None = None
     stack: Stack | None = None
+    entry: str = ""  # of a page table, that has been changed or, where that matters, read
     say: str = ""
     fault: bool = False
     names: dict[str, str] = field(default_factory=dict)  # labels of registers that have changed
@@ -114,6 +115,7 @@ class Recorder:
                       if name in machine.symbols}
         self._pages: dict[int, str] = {}  # frames of the stacks that are shown
         self._mode = STEP_QUIETLY
+        self.reads_of_tables = False  # are they landmarks?
         self._at_start: dict[str, int] = {}
         self.first_space: Space | None
         self.first_stack: Stack | None
@@ -456,8 +458,23 @@ class Recorder:
     def _finish(self, step: Step) -> None:
         number = len(self.steps)
         self._look(step.after, number, step)
+        step.entry = self._entry(step)
         step.say = step.say or sentences.say(step, self)
         self.steps.append(step)
+
+    def _entry(self, step: Step) -> str:
+        """The entry of a page table that a step is about: one that it changes; and one that it
+        reads for the first time."""
+        for write in step.writes:
+            slot = self.spaces.slot(write.pa)
+            if slot and write.before != write.value and not step.over and not step.cut:
+                return str(slot)
+        if not self.reads_of_tables or not step.reads:
+            return ""
+        pa = self.translate(step.reads[0].va, step.before)
+        slot = self.spaces.slot(pa) if pa is not None else None
+        last = next((each.entry for each in reversed(self.steps) if each.entry), "")
+        return str(slot) if slot and str(slot) != last else ""
 
     def _look(self, regs: Registers, number: int, step: Step | None = None
               ) -> tuple[Space | None, Stack]:

@@ -76,6 +76,7 @@ def walk(stage: Stage, goal: str) -> Recorder:
     back = stage.m.u64(stage.m.regs.rsp)
     film = stage.recorder(goal)
     film.spaces.watch_tables(stage.m.regs.rdi)
+    film.reads_of_tables = True
     film.film(lambda regs: regs.rip == back)
     return film
 
@@ -96,21 +97,20 @@ def first_entry(stage: Stage, goal: str) -> Recorder:
        "A gate of the IDT: the processor takes another stack and pushes the frame itself.",
        "the program goes on after int 0x80", ["write-int80"])
 def int80(stage: Stage, goal: str) -> Recorder:
-    return call(stage, goal, "door", ["rax"], detail=3)
+    return call(stage, goal, ["rax"], detail=3)
 
 
 @scene("syscall", FROM4, "A system call by SYSCALL",
        "No stack and no frame: the kernel has to find its own stack, through GS.",
        "the program goes on after SYSCALL", ["getpid-syscall"])
 def syscall(stage: Stage, goal: str) -> Recorder:
-    return call(stage, goal, "again", ["rax", "rcx", "r11"])
+    return call(stage, goal, ["rax", "rcx", "r11"])
 
 
-def call(stage: Stage, goal: str, begin: str, changed: Sequence[str], detail: int = ALL
-         ) -> Recorder:
-    """From a place before the door to the instruction after it; `changed` are the registers that
-    the door may change."""
-    stage.to_program(begin)
+def call(stage: Stage, goal: str, changed: Sequence[str], detail: int = ALL) -> Recorder:
+    """From before the door to the instruction after it; `changed` are the registers that the door
+    may change."""
+    stage.to_program("begin")
     stage.m.mask_devices()
     film = stage.recorder(goal)
     film.film(back_at(stage, "after"), detail, after=1)
@@ -144,7 +144,7 @@ def tick(stage: Stage, goal: str) -> Recorder:
        "The program writes below its stack; the kernel adds a page, and the same instruction runs "
        "again.", "the instruction that faulted runs again, and works", ["dig"])
 def stack(stage: Stage, goal: str) -> Recorder:
-    stage.to_program("door")
+    stage.to_program("begin")
     stage.m.mask_devices()
     film = stage.recorder(goal)
     film.film(back_at(stage, "after"), detail=4, after=1)
@@ -169,7 +169,7 @@ def boot_return(stage: Stage, goal: str) -> Recorder:
        "One call, two returns: the parent gets the child's number, the child gets 0.",
        "parent and child both come back from fork", ["fork"])
 def fork(stage: Stage, goal: str) -> Recorder:
-    stage.to_program("door")
+    stage.to_program("begin")
     stage.m.mask_devices()
     film = stage.recorder(goal)
     if film.film(back_at(stage, "after"), detail=KERNEL, after=2):
@@ -195,7 +195,7 @@ def cow(stage: Stage, goal: str) -> Recorder:
        "A new address space is made first; then the old one goes, and with it every register.",
        "the new program's first instruction runs", ["exec", "other"])
 def exec_(stage: Stage, goal: str) -> Recorder:
-    stage.to_program("door")
+    stage.to_program("begin")
     stage.m.mask_devices()
     film = stage.recorder(goal)
     film.film(lambda regs: regs.cpl == 3 and bool(film.steps) and film.steps[-1].before.cpl == 0,
@@ -221,7 +221,7 @@ def switch(stage: Stage, goal: str) -> Recorder:
        "It comes where GS, tables and stack are half exchanged, and must leave them so.",
        "the program goes on after SYSCALL", ["getpid-syscall"])
 def nmi(stage: Stage, goal: str) -> Recorder:
-    stage.to_program("door")
+    stage.to_program("begin")
     stage.m.mask_devices()
     film = stage.recorder(goal)
     if film.film(lambda regs: regs.cpl == 0, after=stage.lab.rng.randrange(FIRST_STEPS)):

@@ -104,8 +104,9 @@ class Spaces:
         self.refresh(0)
 
     def _find_tables(self) -> None:
+        """A table that hangs in several places goes by the kernel's, and by the highest."""
         self.tables.clear()
-        for each in self.found.values():
+        for each in sorted(self.found.values(), key=lambda space: space.owner != KERNEL):
             self._collect(each, each.root, LEVELS, 0)
 
     def _collect(self, space: Space, table: int, level: int, base: int) -> None:
@@ -116,7 +117,7 @@ class Spaces:
         self.tables[table] = level, base, space
         if level == 1:
             return
-        for index, entry in enumerate(phys.table(table)):
+        for index, entry in reversed(list(enumerate(phys.table(table)))):
             if entry & PRESENT and not (level < LEVELS and entry & LARGE):
                 self._collect(space, entry & ADDRESS, level - 1, base + index * page_size(level))
 

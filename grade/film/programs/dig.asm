@@ -4,7 +4,7 @@ section .text
 global _start
 _start:
         NUMBER_REGISTERS                ; to be found again, unharmed
-        lea     rax, [rsp - 0x5000]     ; some pages below what is mapped
+begin:  lea     rax, [rsp - 0x5000]     ; some pages below what is mapped
 door:   mov     [rax], rbx
 after:  mov     rcx, [rax]
 stay:   jmp     stay

@@ -6,7 +6,7 @@ _start:
         lea     rdi, [rel name]
         lea     rsi, [rel argv]
         lea     rdx, [rel envp]
-        mov     eax, 59                 ; execve
+begin:  mov     eax, 59                 ; execve
 door:   syscall
 failed: mov     edi, 1
         mov     eax, 60

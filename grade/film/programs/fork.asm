@@ -3,7 +3,7 @@ section .text
 global _start
 _start:
         mov     rbx, 0x1234             ; the child has it, too
-        mov     eax, 57                 ; fork
+begin:  mov     eax, 57                 ; fork
 door:   syscall
 after:  test    eax, eax
         jz      child
@@ -16,7 +16,8 @@ ask:    syscall
 waited: mov     edi, 0
         mov     eax, 60                 ; exit
         syscall
-child:  mov     [rel counter], rbx         ; the page is shared until somebody writes
+child:  xor     ecx, ecx
+        mov     [rel counter], rbx      ; the page is shared until somebody writes
 wrote:  mov     rcx, [rel counter]
         mov     edi, 5
         mov     eax, 60

@@ -4,7 +4,7 @@ section .text
 global _start
 _start:
         NUMBER_REGISTERS                ; to be found again, unharmed
-again:  mov     eax, 39                 ; getpid
+begin:  mov     eax, 39                 ; getpid
 door:   syscall
 after:  mov     rdi, rax
-        jmp     again
+        jmp     begin

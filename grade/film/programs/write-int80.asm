@@ -7,7 +7,7 @@ _start:
 again:  mov     eax, 1                  ; write
         mov     edi, 1
         lea     rsi, [rel text]
-        mov     edx, 3                  ; bytes
+begin:  mov     edx, 3                  ; bytes
 door:   int     0x80
 after:  mov     rdi, rax
         jmp     again

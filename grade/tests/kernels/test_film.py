@@ -96,7 +96,7 @@ def test_registers_are_those_of_the_machine() -> None:
     number = next(i for i, step in enumerate(made["steps"])
                   if made["code"][step["at"]]["function"] == "sys_getpid")
     with stage(lab(4), shot.programs) as place:
-        place.to_program("again")
+        place.to_program("begin")
         place.m.mask_devices()
         place.to("sys_getpid")
         regs, seen = place.m.regs, registers_before(made, number)
