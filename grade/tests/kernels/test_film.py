@@ -26,6 +26,9 @@ from tools.bug import BUGS, bug_tree, load_bug
 
 SCHEMA = json.loads((ROOT / "grade/schema/film.schema.json").read_text())
 REQUEST = Request("the reference", SEED)
+TEXTS = ("title", "about", "tree", "say", "words", "text", "function", "path", "lines", "what",
+         "who", "hint", "details", "expected", "name", "file", "tables", "gs", "over", "rights",
+         "size")
 HOSTILE = "</script><script>alert(1)</script><!--\x1b[31m\u202e&amp;<b>"
 
 
@@ -86,6 +89,7 @@ def test_labels_travel() -> None:
     assert ("entry stack", "program's rsp", "CPU") in words
     assert ("kernel stack 0", "program's rsp", "entry_common") in words
     assert ("kernel stack 0", "program's rbx", "isr_from_user") in words
+    assert ("kernel stack 0", "program's rax", "isr_from_user") in words  # by percpu.scratch
     back = [step["say"] for step in made["steps"] if step["say"].endswith("the program's again.")]
     assert len(back) >= 12, back
 
@@ -157,13 +161,14 @@ class Markup(HTMLParser):
         self.data += data if self._inside else ""
 
 
-def hostile(data: Any) -> Any:
-    """A film of which every text is an attack."""
+def hostile(data: Any, key: str = "") -> Any:
+    """A film of which every text that can be one is an attack. Numbers and names must be what they
+    are: no page is made of others."""
     if isinstance(data, dict):
-        return {key: hostile(value) for key, value in data.items()}
+        return {name: hostile(value, name) for name, value in data.items()}
     if isinstance(data, list):
-        return [hostile(each) for each in data]
-    return data + HOSTILE if isinstance(data, str) else data
+        return [hostile(each, key) for each in data]
+    return data + HOSTILE if isinstance(data, str) and key in TEXTS else data
 
 
 def test_hostile_text_stays_text() -> None:
