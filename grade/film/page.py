@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-from markupsafe import Markup
 
 from grade.errors import printable
 from grade.film.scenes import Scene
@@ -37,9 +36,9 @@ def listing(number: int, request: Any, made: Sequence[tuple[Scene, Any, list[str
                    rows=harmless(rows), script="")
 
 
-def embedded(film: dict[str, Any]) -> Markup:
+def embedded(film: dict[str, Any]) -> str:
     """JSON that can stand inside a script element."""
-    return Markup(json.dumps(harmless(film), separators=(",", ":")).translate(UNSAFE))
+    return json.dumps(harmless(film), separators=(",", ":")).translate(UNSAFE)
 
 
 def harmless(data: Any) -> Any:
@@ -70,5 +69,5 @@ def _render(template: str, script: str, **values: Any) -> str:
                                      lstrip_blocks=True)
     style = _text("film.css")
     return environment.get_template(template).render(
-        style=Markup(style), style_hash=Markup(_hash(style)), script=Markup(script),
-        script_hash=Markup(_hash(script) if script else "'none'"), **values)
+        style=style, style_hash=_hash(style), script=script,
+        script_hash=_hash(script) if script else "'none'", **values)

@@ -102,7 +102,8 @@ def test_the_map_shows_each_module_with_the_exercises_that_it_names() -> None:
 def test_the_map_names_every_module_of_the_way() -> None:
     """And none that is not there."""
     named = set(re.findall(r"\b[\w/]+\.py\b", (GRADE / "README.md").read_text()))
-    way = {path.name for place in (GRADE, GRADE / "machine") for path in place.glob("*.py")
+    places = GRADE, GRADE / "machine", GRADE / "film"
+    way = {path.name for place in places for path in place.glob("*.py")
            if path.stem != "__init__" and path not in check_files().values()}
     assert way <= named
     assert not {name for name in named - way
