@@ -83,7 +83,8 @@ clean:
 #:   map [LAB=n] [AT=function] [PROGRAM=...]   the address spaces when the kernel comes there, their
 #:       [CMDLINE=text] [FROM=tree]            tables, and who owns each frame; also as JSON
 #:   film [LAB=n] [SCENE=syscall] [SEED=n]     ways in and out of the kernel, step by step, as a page:
-#:        [FROM=tree]                          build/film/labN-SCENE.html; without SCENE= all of them
+#:        [FROM=tree] [AGAINST=reference]      build/film/labN-SCENE.html; without SCENE= all of them;
+#:                                             AGAINST: where the reference goes another way
 #:   iso [LAB=n]                               only build: build/labN-name/kernel.elf and rung.iso
 #:   diff [LAB=n]                              what lab n adds to the lab before it
 #:   tags                                      for editors, of all labs: build/tags and, for clangd,

@@ -49,5 +49,5 @@ def _not_mapped(fault: Interrupt, step: Step, film: Recorder) -> str:
     others = [name for name, rights in allowed.items() if rights and name != here]
     if here in allowed and not allowed[here] and others:
         return (f"CR3 holds {here}, in which {area} is not mapped; in {' and '.join(others)} it "
-                "is: were the tables not switched yet, or switched too early?")
+                "is: the tables were not switched yet, or they were switched too early")
     return f"nothing is mapped at {fault.cr2:#x}"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from grade.errors import CannotGrade, printable
-from grade.film import page
+from grade.film import against, page
 from grade.film.film import Json, Request, plain, unfilmed
 from grade.film.scenes import Scene, of_lab
 from grade.film.stage import stage
@@ -47,9 +47,13 @@ def command(out: Path = OUT) -> int:
     if lab is None:
         return ENDS_IN_A_FAULT
     request = Request(options.source or "this tree", options.seed)
+    comparing = compared(os.environ.get("AGAINST", ""))
     made: list[Made] = []
     for scene in chosen:
         new = make(scene, lab, request)
+        if comparing and new.film:
+            found = against.compare(new.film)
+            new.film["against"] = {**(found or {}), "words": against.sentence(found, new.film)}
         tell(new, write(new, number, out), made[-1].problem if made else [])
         made.append(new)
     if len(made) > 1:
@@ -70,6 +74,14 @@ def chosen_scenes(number: int, name: str) -> list[Scene]:
         listed = "\n".join(f"  {each.name:12} {each.title}" for each in known)
         raise CannotGrade(f"lab {number} has no scene {printable(name)}; it has:\n{listed}")
     return found
+
+
+def compared(word: str) -> bool:
+    """Whether the film is to be compared with the reference's."""
+    if word not in ("", "reference"):
+        raise CannotGrade(f"AGAINST={printable(word)}: a film can be compared with the "
+                          "reference's alone: AGAINST=reference")
+    return bool(word)
 
 
 def the_lab(options: Options, number: int) -> Lab | None:
@@ -123,6 +135,8 @@ def tell(made: Made, written: Path | None, before: list[str]) -> None:
     ending, steps = made.film["ending"], len(made.film["steps"])
     assert written
     say(f"{made.scene.name}: {steps} steps, {shown(written)}")
+    if "against" in made.film:
+        say(f"  {made.film['against']['words']}")
     if not made.good:
         say(f"  It ends early: {ending['words']}")
         say(f"  Expected: {ending['expected']}")

@@ -184,8 +184,9 @@ def fork(stage: Stage, goal: str) -> Recorder:
        "again.",
        "the child's write works", ["fork"])
 def cow(stage: Stage, goal: str) -> Recorder:
-    stage.to_program("child")
+    stage.to_program("begin")
     stage.m.mask_devices()
+    stage.to(stage.at("child"))
     film = stage.recorder(goal)
     film.film(back_at(stage, "wrote"), detail=3, after=1)
     return film
@@ -207,10 +208,10 @@ def exec_(stage: Stage, goal: str) -> Recorder:
        "Between two kernel stacks lies one instruction; around it everything else is exchanged.",
        "another process goes on in ring 3", ["yield"])
 def switch(stage: Stage, goal: str) -> Recorder:
-    stage.to_program("after")
-    stage.m.mask_devices()
-    stage.to(stage.at("after"))
-    stage.to(stage.at("door"))
+    stage.to_program("_start")
+    stage.m.mask_devices()  # a tick would switch, too
+    for label in ("after", "after", "door"):
+        stage.to(stage.at(label))
     film = stage.recorder(goal)
     film.film(lambda regs: regs.cpl == 3 and bool(film.steps) and film.steps[-1].before.cpl == 0,
               after=1)

@@ -144,13 +144,15 @@ function drawLanes() {
 
 function drawMarks(width) {
     const marks = make("div", "marks");
+    const differs = film.against && film.against.step;
     groups.forEach((each, i) => {
         const here = [];
         for (let step = each.from; step <= each.to; step++) here.push(...(landmarkAt.get(step) || []));
         if (!here.length) return;
         const kinds = here.map((mark) => mark.kind);
         const bad = kinds.includes("fault");
-        const mark = make("span", "mark " + kinds.join(" "), bad ? "✗" : "▲", here.map((each) => each.words).join("; "));
+        const other = differs >= each.from && differs <= each.to;
+        const mark = make("span", "mark " + kinds.join(" ") + (other ? " event" : ""), bad ? "✗" : other ? "≠" : "▲", here.map((each) => each.words).join("; "));
         mark.style.left = (i + 0.5) * width + "%";
         marks.append(mark);
     });
@@ -589,6 +591,7 @@ document.querySelectorAll("[data-depth]").forEach((button) =>
     button.addEventListener("click", () => setDepth(button.dataset.depth, groups[at].to)));
 $("forward").addEventListener("click", () => go(at + 1));
 $("back").addEventListener("click", () => go(at - 1));
+if ($("differs")) $("differs").addEventListener("click", () => goToStep(film.against.step));
 $("theme").addEventListener("click", turnTheme);
 $("help").addEventListener("click", () => $("keys").showModal());
 $("landmarks").addEventListener("change", (event) => Number(event.target.value) >= 0 && goToStep(Number(event.target.value)));
