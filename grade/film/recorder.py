@@ -116,6 +116,7 @@ class Recorder:
         self._pages: dict[int, str] = {}  # frames of the stacks that are shown
         self._mode = STEP_QUIETLY
         self.reads_of_tables = False  # are they landmarks?
+        self.never_returns: list[int] = []  # functions that are filmed, however they are come to
         self._at_start: dict[str, int] = {}
         self.first_space: Space | None
         self.first_stack: Stack | None
@@ -278,13 +279,16 @@ class Recorder:
     def _run_over(self, step: Step) -> None:
         """Let a function run to its return; whatever else comes is a Failure, or an end."""
         inside = self.m.regs
+        if inside.rip in self.never_returns:
+            return
         back = step.instruction.end
         step.over = self.places.function(inside.rip)
         mask = (1 << 64) - 1 if step.instruction.bits == 64 else 0xFFFF_FFFF
         while True:
-            at = self.m.run_to(back, *self._ends, goal=f"{step.over} returns")
+            at = self.m.run_to(back, *self._ends, *self.never_returns,
+                               goal=f"{step.over} returns")
             regs = self.m.regs
-            if at in self._ends or regs.rsp & mask >= step.before.rsp & mask:
+            if at != back or regs.rsp & mask >= step.before.rsp & mask:
                 return
 
     def _broke(self, step: Step, failure: Failure) -> None:

@@ -199,6 +199,7 @@ def exec_(stage: Stage, goal: str) -> Recorder:
     stage.to_program("begin")
     stage.m.mask_devices()
     film = stage.recorder(goal)
+    film.never_returns = [stage.m.sym("enter_usermode")]
     film.film(lambda regs: regs.cpl == 3 and bool(film.steps) and film.steps[-1].before.cpl == 0,
               detail=2, after=1)
     return film

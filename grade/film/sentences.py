@@ -189,7 +189,7 @@ def _name_of(va: int, film: Recorder) -> str:
         if each.va == va:
             return each.name
     stack = film.places.stack(va + 8, 0)
-    if stack.name in film.stacks or stack.name.startswith("kernel stack"):
+    if (stack.name in film.stacks and stack.name != NONE) or stack.name.startswith("kernel stack"):
         return f"a word of {stack.name}"
     variable = film.places.symbols.object(va)
     if variable:

@@ -18,6 +18,7 @@ from grade.machine.machine import load_symbols
 from grade.machine.state import TSS_IST1, leave
 from grade.machine.structures import structure
 from grade.machine.symbols import Symbols
+from grade.outcome import Failure
 from grade.tree import ROOT
 
 WORD = 8
@@ -80,16 +81,26 @@ class Stage:
         return self.m.symbols["percpu"] if self.lab.number >= 4 else 0
 
     def _watched(self) -> list[Watched]:
-        """struct percpu, as this kernel has it, and TSS.rsp0: by these it finds its stacks."""
+        """struct percpu and TSS.rsp0: by these a kernel finds its stacks."""
         found = []
         if self._percpu:
-            fields = structure(self.m.kernel, "percpu", "syscall_setup.c").fields
-            found = [Watched(f"percpu.{name}", self._percpu + each.offset)
-                     for name, each in fields.items() if each.size == WORD and each.elements == 1]
+            found = [Watched(f"percpu.{name}", self._percpu + offset)
+                     for name, offset in self._percpu_fields()]
         if self.lab.number >= 3:
             tss = layout.ENTRY_TSS if self.lab.number >= 6 else self.m.symbols["cpu_tss"]
             found.append(Watched("TSS.rsp0", tss + layout.TSS_RSP0))
         return found
+
+    def _percpu_fields(self) -> list[tuple[str, int]]:
+        """As this kernel has them. clang's debug information does not always tell, and then they
+        are what assembly knows of them."""
+        try:
+            fields = structure(self.m.kernel, "percpu", "syscall_setup.c").fields
+        except Failure:
+            known = ["kernel_rsp", "frame"] + ["cr3_switch"] * (self.lab.number >= 6)
+            return [(name, layout.numbers()[f"PERCPU_{name.upper()}"]) for name in known]
+        return [(name, each.offset) for name, each in fields.items()
+                if each.size == WORD and each.elements == 1]
 
 
 @contextmanager
