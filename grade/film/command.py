@@ -15,7 +15,7 @@ from grade.film.film import Json, Request, plain, unfilmed
 from grade.film.scenes import Scene, of_lab
 from grade.film.stage import stage
 from grade.lab import Lab
-from grade.machine.machine import prepare
+from grade.machine.setup import Setup
 from grade.options import Options
 from grade.outcome import Failure
 from grade.run import FULL, bounded, ready_lab
@@ -89,9 +89,7 @@ def the_lab(options: Options, number: int) -> Lab | None:
     submission = options.submission
     if number not in submission.labs:
         raise CannotGrade(f"there is no lab {number} in the tree")
-    lab, outcome, errors = ready_lab(submission.tree, submission.labs[number],
-                                     submission.build_dir(number), options.seed, options.cc,
-                                     options.opt, common=submission.common)
+    lab, outcome, errors = ready_lab(submission, number, options)
     if lab is None:
         say(f"{outcome.value}: {outcome.sentence}")
         for line in errors:
@@ -157,7 +155,7 @@ def say(words: str) -> None:
 def main(arguments: Sequence[str] = ()) -> int:
     """With make's variables; --out is for tests."""
     out = Path(arguments[arguments.index("--out") + 1]) if "--out" in arguments else OUT
-    prepare()
+    Setup().saved()
     return command(out)
 
 

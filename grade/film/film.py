@@ -17,6 +17,7 @@ from grade.film.scenes import Scene
 from grade.film.sentences import gs_owner
 from grade.film.spaces import OFF
 from grade.film.stage import PROGRAMS
+from grade.intake import COMMON
 from grade.lab import Lab
 from grade.machine.forensics import vector_name
 from grade.machine.gdbremote import GENERAL, Registers
@@ -186,8 +187,7 @@ def _find(name: str, lab: Lab) -> Path | None:
     and is looked for where sources are, and nowhere else."""
     if name != Path(name).name:
         return None
-    places: Iterable[Path] = (lab.directory, lab.built.common / "kernel",
-                              lab.built.common / "include", PROGRAMS)
+    places: Iterable[Path] = (lab.directory, COMMON / "kernel", COMMON / "include", PROGRAMS)
     return next((place / name for place in places if (place / name).is_file()), None)
 
 

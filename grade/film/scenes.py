@@ -73,7 +73,7 @@ def exception(stage: Stage, goal: str) -> Recorder:
        "translate() returns")
 def walk(stage: Stage, goal: str) -> Recorder:
     stage.to("translate")
-    back = stage.m.u64(stage.m.regs.rsp)
+    back = stage.m.memory.u64(stage.m.regs.rsp)
     film = stage.recorder(goal)
     film.spaces.watch_tables(stage.m.regs.rdi)
     film.reads_of_tables = True
@@ -158,7 +158,7 @@ def stack(stage: Stage, goal: str) -> Recorder:
 def boot_return(stage: Stage, goal: str) -> Recorder:
     stage.to("programs_run")
     stage.to("enter_usermode_returnable")
-    back = stage.m.u64(stage.m.regs.rsp)
+    back = stage.m.memory.u64(stage.m.regs.rsp)
     stage.to("boot_return_to_kernel")
     film = stage.recorder(goal)
     film.film(lambda regs: regs.rip == back)

@@ -54,7 +54,7 @@ class Stage:
         """Step, without filming, until an instruction with these bytes is next."""
         for _ in range(most):
             regs = self.m.regs
-            if any(self.m.read(regs.rip, len(each)) == each for each in mnemonics):
+            if any(self.m.memory.read(regs.rip, len(each)) == each for each in mnemonics):
                 return
             self.m.step()
 
@@ -69,9 +69,9 @@ class Stage:
     def _ist(self) -> list[int]:
         """The tops of the stacks that the TSS names; none before there is one."""
         tr = self.m.system.tr
-        if not self.m.regs.cr0 >> 31 or not tr.base or self.m.walk(tr.base) is None:
+        if not self.m.regs.cr0 >> 31 or not tr.base or self.m.memory.walk(tr.base) is None:
             return []
-        return [self.m.u64(tr.base + TSS_IST1 + 8 * index) for index in range(IST_STACKS)]
+        return [self.m.memory.u64(tr.base + TSS_IST1 + 8 * index) for index in range(IST_STACKS)]
 
     @property
     def _percpu(self) -> int:

@@ -112,7 +112,7 @@ def test_registers_are_those_of_the_machine() -> None:
                  for write in step.get("writes", ()) if write["stack"] == "kernel stack 0"]
         assert len(stack) > 15
         for va, value in stack:
-            assert f"{place.m.u64(int(va, 16)):x}" == value
+            assert f"{place.m.memory.u64(int(va, 16)):x}" == value
 
 
 @pytest.mark.parametrize("bug, name, function, words, cause", [
