@@ -27,7 +27,7 @@ MEMORY = 512 << 20  # bytes, of each directory in memory
 PROCESSES = 512  # threads count too; of all boxes that root starts at one time
 TOP = ("/bin", "/sbin", "/lib", "/lib32", "/libx32", "/lib64")
 TOLD = ("/etc/alternatives", "/etc/ld.so.cache")  # awk and cc lead through the first
-LIMIT = 60
+TRIAL = 60  # seconds
 
 FOR_USERS = ("--unshare-all", "--unshare-user", "--disable-userns", "--cap-drop", "ALL")
 FOR_ROOT = ("--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts",
@@ -113,7 +113,7 @@ def why_not() -> str:
             return f"{tool} is not installed: it comes with util-linux"
     done = subprocess.run(command(["true"], {}, environment={}), stdin=subprocess.DEVNULL,
                           stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-                          errors="replace", timeout=LIMIT)
+                          errors="replace", timeout=TRIAL)
     if done.returncode == 0:
         return ""
     said = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]

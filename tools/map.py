@@ -22,9 +22,8 @@ from grade.machine.symbols import Symbols
 from grade.tree import ROOT
 from tools import command
 from tools.command import Refusal, say
-from tools.kernel import built_lab, in_words, modules
+from tools.kernel import FIRST_WITH_PROGRAMS, built_lab, in_words, modules
 
-FIRST_WITH_PROGRAMS = 3
 PATIENT = Limits(cpu=60.0)
 
 

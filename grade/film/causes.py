@@ -5,9 +5,7 @@ from __future__ import annotations
 from grade.film.recorder import Recorder, Step
 from grade.film.sentences import gs_owner
 from grade.machine.intlog import Interrupt
-
-PAGE_FAULT, GENERAL_PROTECTION = 14, 13
-PRESENT, WRITE, FETCH = 1 << 0, 1 << 1, 1 << 4  # of a page fault's error code
+from grade.machine.layout import PF_FETCH, PF_PRESENT, PF_WRITE
 
 
 def likely_cause(film: Recorder) -> str:
@@ -42,8 +40,9 @@ def _not_mapped(fault: Interrupt, step: Step, film: Recorder) -> str:
                for space in film.spaces.found.values() if space.maps}
     tables = film.spaces.space(step.before.cr0, step.before.cr3)
     here = tables.name if tables else "none"
-    if fault.error & PRESENT:
-        what = "fetched" if fault.error & FETCH else "written" if fault.error & WRITE else "read"
+    if fault.error & PF_PRESENT:
+        what = ("fetched" if fault.error & PF_FETCH else "written" if fault.error & PF_WRITE
+                else "read")
         rights = " and ".join(allowed.get(here, [])) or "not mapped"
         return f"{area} is {rights} in {here}, and was {what}"
     others = [name for name, rights in allowed.items() if rights and name != here]

@@ -12,9 +12,9 @@ import capstone
 from capstone import x86_const as x86
 
 from grade.machine.gdbremote import GENERAL, Registers
+from grade.machine.layout import EFER_LMA
 
 LONGEST = 15
-LMA = 1 << 10  # of EFER
 FLAT64 = (0x08, 0x30)  # selectors of 64-bit code
 WORD = (1 << 64) - 1
 
@@ -80,7 +80,7 @@ class Instruction:
 
 def bits(regs: Registers) -> int:
     """In which mode code is read: 64 or 32."""
-    return 64 if regs.efer & LMA and regs.cs & ~3 in FLAT64 else 32
+    return 64 if regs.efer & EFER_LMA and regs.cs & ~3 in FLAT64 else 32
 
 
 _decoders: dict[int, Any] = {}

@@ -17,6 +17,7 @@ from grade.film.labels import Label, Labels
 from grade.film.places import PAGE, PROGRAM, Places, Stack
 from grade.film.spaces import OFF, Space, Spaces
 from grade.machine import paging
+from grade.machine.frames import WORD
 from grade.machine.gdbremote import GENERAL, Registers
 from grade.machine.intlog import Interrupt
 from grade.machine.layout import signal_name
@@ -30,7 +31,6 @@ AFTER_DOUBLE_FAULT = 30
 MOST_REPEATED = 100_000
 DOUBLE_FAULT = 8
 OLDER = 40  # words of a stack that are shown from before the film
-WORD = 8
 UNFILMED = "somebody, unfilmed"  # who has put a word there
 FRAME_RSP = 3  # which word of an interrupt's frame it is
 ENDS = ("panic", "panic_begin", "machine_exit", "refuse_32")

@@ -12,12 +12,12 @@ from grade.machine import msr
 from grade.machine.forensics import error_words, vector_name
 from grade.machine.gdbremote import GENERAL
 from grade.machine.intlog import Interrupt
+from grade.machine.layout import VECTOR_PF
 from grade.machine.state import WITH_ERROR_CODE
 
 if TYPE_CHECKING:
     from grade.film.recorder import Recorder, Step, Write
 
-PAGE_FAULT = 14
 SEGMENTS = ("ds", "es", "ss", "fs", "gs")
 CONTROL = {"cr0": ((0, "PE"), (16, "WP"), (31, "PG")),
            "cr4": ((5, "PAE"), (7, "PGE"), (9, "OSFXSR"), (11, "UMIP"), (17, "PCIDE"),
@@ -71,7 +71,7 @@ def _delivery(step: Step, film: Recorder) -> str:
 def _exception(event: Interrupt, film: Recorder) -> str:
     why = error_words(event.vector, event.error)
     at = ""
-    if event.vector == PAGE_FAULT and event.cr2 is not None:
+    if event.vector == VECTOR_PF and event.cr2 is not None:
         at = f" at {event.cr2:#x} ({film.places.area(event.cr2).name})"
     return f"{vector_name(event.vector)}{at}" + (f", {why}" if why else "")
 

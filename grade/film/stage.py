@@ -14,6 +14,7 @@ from grade.film.recorder import Recorder, Watched
 from grade.lab import Lab
 from grade.machine import Machine, Module, Registers, layout
 from grade.machine.elf import BadElf
+from grade.machine.frames import WORD
 from grade.machine.machine import load_symbols
 from grade.machine.state import TSS_IST1, leave
 from grade.machine.structures import structure
@@ -21,7 +22,6 @@ from grade.machine.symbols import Symbols
 from grade.outcome import Failure
 from grade.tree import ROOT
 
-WORD = 8
 PROGRAMS = Path(__file__).resolve().parent / "programs"
 BUILT = ROOT / "build" / "film" / "programs"
 IST_STACKS = 7  # in the TSS (SDM vol. 3A figure 8-11)

@@ -372,9 +372,9 @@ def test_the_debugger_takes_what_make_debug_builds(which: str, request: pytest.F
     root: Path = request.getfixturevalue(which)
     launch = vscode(root, "launch.json")
     answers = choices(launch)
-    labs = [lab.name for lab in labs(root).values()]
-    assert sorted(answers["directory"]) == labs
-    assert sorted(choices(vscode(root, "tasks.json"))["lab"]) == [lab[3] for lab in labs]
+    names = [lab.name for lab in labs(root).values()]
+    assert sorted(answers["directory"]) == names
+    assert sorted(choices(vscode(root, "tasks.json"))["lab"]) == [lab[3] for lab in names]
     port = re.search(r'"GDBPORT"\) or "(\d+)"', (root / "tools/run.py").read_text())
     assert port
     for each in launch["configurations"]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from grade.errors import BadSubmission
 from grade.tests.tools.conftest import ROOT, Run
 from grade.tree import labs
 from tools import starter
@@ -155,7 +156,7 @@ def test_symlinks_that_became_text_are_not_handed_out(fake_tree: Path, tmp_path:
             target = os.readlink(path)
             path.unlink()
             path.write_text(target)
-    with pytest.raises(Refusal, match=r"lab2-paging/boot.asm is text here .*\(one of 2\)"):
+    with pytest.raises(BadSubmission, match=r"lab2-paging/boot.asm is text here .*\(one of 2\)"):
         make_tree(fake_tree, tmp_path / "out", 2)
     assert not (tmp_path / "out").exists()
 
