@@ -139,7 +139,8 @@ def bounded(allowance: Allowance) -> Iterator[None]:
                       "what it looks at (lists, tables, results) has an end")
 
     before = signal.signal(signal.SIGPROF, expired)
-    session.ALLOWED = allowance
+    spent = session.children_cpu()  # by what this process has done before
+    session.ALLOWED = Allowance(allowance.run, spent + allowance.total)
     signal.setitimer(signal.ITIMER_PROF, LOOKING, AGAIN)
     try:
         yield

@@ -46,11 +46,13 @@ class Entry(NamedTuple):
 def deliver(guest: Guest, vector: int, ring: int) -> None:
     """Do what the processor does to deliver a vector, and look at the whole way."""
     m, rng, users = guest.m, guest.rng, user_base(guest.rng)
-    frame = {**random_registers(rng), "vector": vector, "error": 0, "rip": guest.program.spare,
+    off = rng.randrange(8)  # no bit of RIP tells the ring
+    frame = {**random_registers(rng), "vector": vector, "error": 0,
+             "rip": guest.program.spare + off,
              "cs": USER_CS, "rflags": random_flags(rng, DF, ID, AC, IF), "rsp": guest.user_rsp(),
              "ss": USER_SS}
     if not ring:
-        frame.update(rip=m.sym(KERNEL_CODE), cs=KERNEL_CS, ss=KERNEL_SS,
+        frame.update(rip=m.sym(KERNEL_CODE) + off, cs=KERNEL_CS, ss=KERNEL_SS,
                      rsp=guest.kernel_rsp - 8 * rng.randrange(0x40, 0x80), rflags=FIXED)
     if vector in WITH_ERROR_CODE:
         frame["error"] = rng.getrandbits(16)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -48,7 +49,6 @@ class Machine:
         self._actions: dict[int, Callable[[], None]] = {}
         self._instead: dict[int, Callable[[], bool]] = {}
         self._session: Session | None = None
-        self.memory: VirtualMemory
 
     # Birth and death
 
@@ -73,7 +73,6 @@ class Machine:
     def _start(self) -> None:
         self.symbols = load_symbols(self.kernel)
         self._boot()
-        self.memory = VirtualMemory(self.phys, self.session.gdb)
         self.session.log.trace_names = tuple(each.split("*")[0] for each in self._trace)
         self.session.log_events(",".join([LOGGED, *(f"trace:{each}" for each in self._trace)]))
         if self._msrs:
@@ -92,6 +91,11 @@ class Machine:
     def session(self) -> Session:
         assert self._session, "the machine is used outside its `with` block"
         return self._session
+
+    @functools.cached_property
+    def memory(self) -> VirtualMemory:
+        """By virtual address. (Made when first used: a machine that is recorded has no gdb.)"""
+        return VirtualMemory(self.phys, self.session.gdb)
 
     @property
     def call(self) -> Calls:

@@ -67,7 +67,7 @@ class Allowance:
     """What a check may burn, in seconds of processor time, however many machines it starts."""
 
     run: float = math.inf  # a single run
-    total: float = math.inf  # all the QEMUs that this process has started
+    total: float = math.inf  # all the QEMUs that this process ever started
 
 
 ALLOWED = Allowance()

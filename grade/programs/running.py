@@ -41,7 +41,7 @@ def fates(lab: Lab, runs: Iterable[Run], *, int80: bool = False, **options: Any)
 
 
 def in_one_boot(lab: Lab, runs: Sequence[Run], int80: bool, options: dict[str, Any]) -> list[Fate]:
-    names = [f"{run.name}.{lab.rng.getrandbits(64):x}" for run in runs]
+    names = [f"{run.name}.{lab.rng.getrandbits(32):x}" for run in runs]
     modules = [Module((run.int80 if int80 else run.elf).read_bytes(),
                       " ".join((name, *run.arguments))) for name, run in zip(names, runs)]
     with lab.boot(probe=True, modules=modules, limits=LIMITS, **options) as machine:

@@ -61,6 +61,7 @@ def test_bug_is_caught(bug: Bug, request: pytest.FixtureRequest) -> None:
     remember(request, "kill table", row(bug, result))
     assert not [each.check.id for each in result.checks if each.passed], f"survived: {bug.title}"
     assert all(each.graded for each in result.checks), [each.details for each in result.checks]
+    assert not result.build_errors, f"it does not compile: {result.build_errors}"
     said = "\n".join("\n".join((each.seen, each.expected, each.hint, *each.details))
                      for each in result.checks)
     for words in bug.says:
