@@ -19,7 +19,7 @@ from grade.results import Results, alone, discard, write, write_problem
 from grade.tree import ROOT
 
 # The report is ours, and so are the files; the project's settings and conftest.py are for plain
-# pytest. Plugins that happen to be installed stay out (see run_pytest).
+# pytest. Plugins that happen to be installed stay out (see pytest_run).
 OURS = ["-c", os.devnull, "--rootdir", str(ROOT), "--noconftest", "-p", "grade.plugin",
         "-p", "no:terminal", "-p", "no:cacheprovider", "--capture=no"]
 
@@ -61,7 +61,7 @@ def grade(options: Options, console: Console) -> int:
                 for number in numbers:
                     results.labs.append(boxes.grade(number))
         else:
-            run_pytest(Grading(options, numbers, results, report), numbers)
+            pytest_run(Grading(options, numbers, results, report), numbers)
     except KeyboardInterrupt:
         report.close()
         write(results, options.out)
@@ -75,7 +75,7 @@ def grade(options: Options, console: Console) -> int:
     return results.exit_status
 
 
-def run_pytest(grading: Grading, numbers: Sequence[int]) -> None:
+def pytest_run(grading: Grading, numbers: Sequence[int]) -> None:
     """Let pytest collect the labs' checks and hand its loop to grading; raise what that met."""
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     for variable in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTEST_DEBUG"):

@@ -390,7 +390,7 @@ def test_one_s_own_tree_needs_no_box(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert found(**{"from": str(tmp_path), "sandbox": "none"}) == (False, "none")
 
 
-def test_plain_pytest_has_no_box(course: Course) -> None:
+def test_checks_without_make_have_no_box(course: Course) -> None:
     done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider",
                            "grade/test_lab1_boot.py", "-k", "bss"], cwd=ROOT, text=True,
                           env={**course.environment(BOXED), "FROM": str(course.tree)},

@@ -317,7 +317,7 @@ def test_an_interrupt_leaves_nothing_running(course: Course, number: int) -> Non
     assert Run(130, text, course.out).json["complete"] is False
 
 
-def test_checks_run_under_plain_pytest_too(course: Course) -> None:
+def test_checks_run_without_make_too(course: Course) -> None:
     course.write_checks(1, "equal(0x1000, 0x2000, 'CR3', 'look there')",
                         "assert lab.number == 1 and lab.kernel.is_file()")
     shutil.copy(ROOT / "grade" / "conftest.py", course.checks)
@@ -502,7 +502,7 @@ def test_a_umask_changes_nothing(course: Course) -> None:
     assert run.status == 0, run.text
 
 
-def test_pytest_s_files_around_the_tree_change_nothing(course: Course) -> None:
+def test_settings_around_the_tree_change_nothing(course: Course) -> None:
     for directory in (course.checks.parent, course.checks):
         (directory / "conftest.py").write_text("nonsense")
         (directory / "pytest.ini").write_text("[pytest]\naddopts = --nonsense\n")
