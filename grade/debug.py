@@ -11,7 +11,7 @@ from dataclasses import replace
 from rich.console import Console
 from rich.text import Text
 
-from grade import box, toolchain
+from grade import toolchain
 from grade.catalog import lab_name, load, named_checks
 from grade.check import Check
 from grade.errors import CANNOT, CannotGrade, MissingTool, printable
@@ -31,8 +31,6 @@ def debug(options: Options, console: Console) -> int:
     if not shutil.which(toolchain.gdb()):
         raise MissingTool(toolchain.gdb())
     report = Report(console, options.request)
-    if options.boxed:
-        box.require()
     submission = options.submission
     if check.lab not in submission.labs:
         raise CannotGrade(f"there is no {lab_name(check.lab)} in the tree")
