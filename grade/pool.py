@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import os
 import pickle
 import selectors
@@ -156,6 +157,7 @@ def live_as_child(parent: int, work: Callable[[Task], Result], task: Task, write
                   output: IO[bytes]) -> None:
     """Do the task, send its result, and leave without running the parent's clean-up."""
     status = 1
+    gc.freeze()  # to look for garbage in the parent's memory is to copy it
     try:
         settle(parent, output)
         result = pickle.dumps(work(task))

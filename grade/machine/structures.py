@@ -53,7 +53,7 @@ def enumeration(kernel: Path, name: str, unit: str) -> dict[str, int]:
     return _enumeration(kernel.resolve(), kernel.stat().st_mtime_ns, name, unit)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.lru_cache(maxsize=64)
 def _structure(kernel: Path, changed: int, name: str, unit: str) -> Structure:
     def read(die: Any) -> Structure | None:
         if die.tag not in KIND or "DW_AT_byte_size" not in die.attributes:
@@ -62,7 +62,7 @@ def _structure(kernel: Path, changed: int, name: str, unit: str) -> Structure:
     return _find(kernel, f"struct {name}", name, unit, read)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.lru_cache(maxsize=64)
 def _enumeration(kernel: Path, changed: int, name: str, unit: str) -> dict[str, int]:
     def read(die: Any) -> dict[str, int] | None:
         if die.tag != "DW_TAG_enumeration_type":

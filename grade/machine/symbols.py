@@ -115,7 +115,7 @@ class Symbols:
         return f"{name} ({line})" if line else name
 
 
-@functools.lru_cache(maxsize=None)
+@functools.lru_cache(maxsize=8)
 def _read(kernel: Path, changed: int) -> Symbols:
     return Symbols(kernel)
 
