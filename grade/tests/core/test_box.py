@@ -245,6 +245,7 @@ def test_what_a_check_says_in_the_grader_s_place(course: Course, line: str) -> N
     (course.checks / "line").write_text(("x" * (9 << 20) if line == "too long" else line) + "\n")
     course.write_checks(1, """
         import gc
+        gc.unfreeze()
         [wire] = [each for each in gc.get_objects() if type(each).__name__ == "Wire"]
         with open("/checks/line") as file:
             wire.file.write(file.read())
