@@ -91,8 +91,10 @@ def build(directory: Path, build_dir: Path, cc: str = "gcc", opt: str = "-O2",
           jobs: int | None = None, common: Path = COMMON, boxed: bool = False) -> Built:
     """Build both kernels of a lab. Raises BuildFailed for the student's fault, CannotGrade else.
     `common` is another than ours where a tree was taken in: then nothing outside may be read.
-    `boxed`: only the products come to `build_dir`."""
+    `boxed`: only the products come to `build_dir`; where there can be no box it is refused."""
     require_tools(cc)
+    if boxed:
+        box.require()
     try_compiler(cc, opt)
     try:
         build_dir.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,6 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from grade import box
 from grade.build import Built, build
 from grade.catalog import load, named_checks
 from grade.check import Check
@@ -90,8 +89,6 @@ def ready_lab(submission: Submission, number: int, options: Options
               ) -> tuple[Lab | None, Outcome, tuple[str, ...]]:
     """The lab ready for its checks, or why its sources make none."""
     directory = submission.labs[number]
-    if options.boxed:
-        box.require()
     try:
         built = build(directory, submission.build_dir(number), options.cc, options.opt,
                       options.jobs, submission.common, options.boxed)

@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from grade import box
 from grade.build import build
 from grade.catalog import lab_name
 from grade.errors import BuildFailed, CannotGrade, printable
@@ -28,8 +27,6 @@ def built_lab(number: int) -> Lab:
     if number not in submission.labs:
         raise CannotGrade(f"there is no {lab_name(number)} in {options.source or 'this tree'}")
     directory = submission.labs[number]
-    if options.boxed:
-        box.require()
     built = build(directory, submission.build_dir(number), options.cc, options.opt,
                   common=submission.common, boxed=options.boxed)
     return Lab(submission.tree, directory, built, options.seed)

@@ -124,6 +124,11 @@ def back_at(stage: Stage, label: str) -> Callable[[Registers], bool]:
     return lambda regs: regs.cpl == 3 and regs.rip == place
 
 
+def back_in_ring3(film: Recorder) -> Callable[[Registers], bool]:
+    """Ring 3 again, wherever: the step before was the kernel's."""
+    return lambda regs: regs.cpl == 3 and bool(film.steps) and film.steps[-1].before.cpl == 0
+
+
 @scene("tick", FROM3, "A tick of the timer",
        "Nobody asked for it: every register must be as it was when the program goes on.",
        "the program goes on where the tick found it", ["spin"])
@@ -200,8 +205,7 @@ def exec_(stage: Stage, goal: str) -> Recorder:
     stage.m.mask_devices()
     film = stage.recorder(goal)
     film.never_returns = [stage.m.sym("enter_usermode")]
-    film.film(lambda regs: regs.cpl == 3 and bool(film.steps) and film.steps[-1].before.cpl == 0,
-              detail=2, after=1)
+    film.film(back_in_ring3(film), detail=2, after=1)
     return film
 
 
@@ -214,8 +218,7 @@ def switch(stage: Stage, goal: str) -> Recorder:
     for label in ("after", "after", "door"):
         stage.to(stage.at(label))
     film = stage.recorder(goal)
-    film.film(lambda regs: regs.cpl == 3 and bool(film.steps) and film.steps[-1].before.cpl == 0,
-              after=1)
+    film.film(back_in_ring3(film), after=1)
     return film
 
 

@@ -10,7 +10,7 @@ from grade.tests.kernels.grading import LABS, grade, lost, remember
 from grade.tree import ROOT
 
 COMPILERS = ("gcc", "clang")
-LEVELS = ("-O0", "-O2", "-O3", "-Os")  # -O1 lies between the first two
+LEVELS = ("-O0", "-O1", "-O2", "-O3", "-Os")
 BOTH = ("-O2",)
 
 
