@@ -12,7 +12,7 @@ import signal
 import sys
 import traceback
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import metadata
 
 from grade.errors import CANNOT, INTERRUPTED, BadSubmission, CannotGrade, host_fault, printable
@@ -21,33 +21,42 @@ LIBRARIES = ("pytest", "pyelftools", "rich")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do what is asked, and see that whoever asked is told."""
+    return told("grade", lambda: grade(arguments))
+
+
+def grade(arguments: Sequence[str] | None) -> int:
+    """Grade or debug."""
+    check_libraries(LIBRARIES)
+    from grade.command import command
+    return command(arguments)
+
+
+def told(what: str, act: Callable[[], int]) -> int:
+    """Do what is asked, and see that whoever asked is told. `what` is the verb for it."""
     try:
-        make_streams_sure()
-        status = run(arguments)
+        make_streams_sure(what)
+        status = run(what, act)
         sys.stdout.flush()
         return status
     except BrokenPipeError:  # `make grade | head`: nobody reads any more
         give_up(1)
     except OSError as error:
         give_up(1)
-        complain(f"Cannot grade: the report cannot be written: {error.strerror}")
+        complain(f"Cannot {what}: the report cannot be written: {error.strerror}")
     return CANNOT
 
 
-def run(arguments: Sequence[str] | None) -> int:
-    """Grade or debug; every way in which that can go wrong ends here, in words."""
+def run(what: str, act: Callable[[], int]) -> int:
+    """Every way in which it can go wrong ends here, in words."""
     try:
-        check_libraries()
         from grade.pool import interrupt
         signal.signal(signal.SIGTERM, interrupt)
-        from grade.command import command
-        return command(arguments)
+        return act()
     except BadSubmission as refusal:
         for problem in refusal.problems:
             say(problem if problem.startswith("…") else f"Problem with the submission: {problem}")
     except CannotGrade as refusal:
-        say(f"Cannot grade: {refusal}")
+        say(f"Cannot {what}: {refusal}")
     except KeyboardInterrupt:
         say("Interrupted. Nothing is left running.")
         return INTERRUPTED
@@ -59,11 +68,11 @@ def run(arguments: Sequence[str] | None) -> int:
                 "Please report what follows.")
             say(traceback.format_exc())
         else:
-            say(f"Cannot grade: {host_fault(error)}")
+            say(f"Cannot {what}: {host_fault(error)}")
     return CANNOT
 
 
-def make_streams_sure() -> None:
+def make_streams_sure(what: str) -> None:
     """What is printed can be printed: a character that an encoding lacks becomes another. What a
     parent closed is opened on nothing, so that no file of ours gets its number; but without an
     output to report to, there is nothing to do."""
@@ -76,7 +85,7 @@ def make_streams_sure() -> None:
     sys.stdin = sys.stdin or open(0, closefd=False)
     sys.stderr = sys.stderr or open(2, "w", closefd=False)
     if 1 in closed:
-        complain("Cannot grade: there is no output to write the report to")
+        complain(f"Cannot {what}: there is no output to write the report to")
         nobody, output = os.pipe()
         os.close(nobody)
         os.dup2(output, 1)
@@ -105,10 +114,10 @@ def give_up(number: int) -> None:
         os.close(nothing)
 
 
-def check_libraries() -> None:
+def check_libraries(names: Sequence[str]) -> None:
     """Refuse libraries that the grader would crash in. tools/versions has the numbers."""
     from grade.toolchain import minimum, numbers
-    for name in LIBRARIES:
+    for name in names:
         try:
             found = metadata.version(name)
         except metadata.PackageNotFoundError:
