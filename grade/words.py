@@ -95,6 +95,12 @@ def selector(value: int, numbers: Numbers) -> str:
     return f"{value:#x} ({names.get(value, 'none of ours')})"
 
 
+# The stacks of lab 6's entry area, by their tops in layout.h.
+ENTRY_STACKS = {"ENTRY_STACK_TOP": "entry stack", "ENTRY_NMI_TOP": "NMI's stack",
+                "ENTRY_DEBUG_TOP": "#DB's stack", "ENTRY_DOUBLE_FAULT_TOP": "#DF's stack",
+                "ENTRY_MACHINE_CHECK_TOP": "#MC's stack"}
+
+
 def region(address: int, numbers: Numbers, name_of: NameOf) -> str:
     """What lies at an address, as far as the layout says."""
     if address < numbers["USER_END"]:
@@ -121,11 +127,8 @@ def _entry_area(address: int, numbers: Numbers) -> str:
     if page < numbers["TRAMPOLINE_VADDR"] + code:
         return "entry code"
     names = {"ENTRY_IDT": "IDT", "ENTRY_GDT": "GDT and TSS", "ENTRY_PERCPU": "struct percpu"}
-    stacks = {"ENTRY_STACK_TOP": "entry stack", "ENTRY_NMI_TOP": "NMI's stack",
-              "ENTRY_DEBUG_TOP": "#DB's stack", "ENTRY_DOUBLE_FAULT_TOP": "#DF's stack",
-              "ENTRY_MACHINE_CHECK_TOP": "#MC's stack"}
     places = {**{numbers[name]: what for name, what in names.items()},
-              **{numbers[top] - numbers["PAGE_SIZE"]: what for top, what in stacks.items()}}
+              **{numbers[top] - numbers["PAGE_SIZE"]: what for top, what in ENTRY_STACKS.items()}}
     return places.get(page, "guard in the entry area")
 
 

@@ -19,10 +19,7 @@ IMAGE, IMAGE_END = layout.KERNEL_BASE, layout.KERNEL_BASE + layout.IMAGE_LIMIT
 ENTRY_AREA, ENTRY_END = layout.TRAMPOLINE_VADDR, layout.TRAMPOLINE_VADDR + layout.ENTRY_PAGES * PAGE
 NONE = "no stack"  # where RSP is used for something else
 LONGEST_FUNCTION = 0x800  # what lies farther behind a name has little to do with it
-ENTRY_STACKS = {"entry stack": layout.ENTRY_STACK_TOP, "NMI's stack": layout.ENTRY_NMI_TOP,
-                "#DB's stack": layout.ENTRY_DEBUG_TOP,
-                "#DF's stack": layout.ENTRY_DOUBLE_FAULT_TOP,
-                "#MC's stack": layout.ENTRY_MACHINE_CHECK_TOP}
+ENTRY_STACKS = {name: layout.numbers()[top] for top, name in words.ENTRY_STACKS.items()}
 IST_NAMES = {layout.IST_DOUBLE_FAULT: "#DF's stack", layout.IST_NMI: "NMI's stack",
              layout.IST_MACHINE_CHECK: "#MC's stack", layout.IST_DEBUG: "#DB's stack"}
 IMAGE_PARTS = (("text", "kernel code"), ("rodata", "kernel constants"), ("data", "kernel data"),
