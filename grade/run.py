@@ -18,6 +18,7 @@ from grade.intake import Submission
 from grade.lab import Lab
 from grade.machine import session
 from grade.machine.session import Allowance
+from grade.machine.structures import Types, learn_types, types_known
 from grade.options import Options
 from grade.outcome import Failure, Outcome
 from grade.pool import Died, Pool
@@ -113,17 +114,21 @@ def run_checks(checks: Sequence[Check], lab: Lab, jobs: int, watch: Watch,
     """Every check in a process of its own, `jobs` at a time; the results in the checks' order."""
     found: dict[str, CheckResult] = {}
 
-    def work(check: Check) -> CheckResult:
+    def work(check: Check) -> tuple[CheckResult, Types]:
         """In a process forked just now, so it knows what was found until now: checks begin in
         their order, and none of those that come later has ended."""
         spinning = sum(each.outcome in BURNING for each in found.values())
         with bounded(SHORT if spinning >= HOPELESS else FULL):
-            return run(check, lab.for_check(check))
+            return run(check, lab.for_check(check)), types_known()
 
-    pool = Pool[Check, CheckResult](work, jobs, BACKSTOP, watch.check_begins, watch.tick)
-    for check, result in pool.run(checks):
-        if isinstance(result, Died):
-            result = grader_died(check, result)
+    pool = Pool[Check, tuple[CheckResult, Types]](work, jobs, BACKSTOP, watch.check_begins,
+                                                  watch.tick)
+    for check, end in pool.run(checks):
+        if isinstance(end, Died):
+            result = grader_died(check, end)
+        else:
+            result, types = end
+            learn_types(types)
         found[check.id] = result
         watch.check_ended(result)
     return [found[check.id] for check in checks]

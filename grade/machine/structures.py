@@ -7,7 +7,6 @@ in words."""
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import islice
@@ -20,10 +19,13 @@ from grade.outcome import Failure, Outcome
 
 MOST = 100_000  # of what may follow each other
 MOST_NAMES = 50  # of one type
+MOST_TYPES = 64  # that are kept
 KIND = {"DW_TAG_structure_type", "DW_TAG_union_type"}
 MEANT = "the lab's interface header lists what must stay"
 
 Found = TypeVar("Found")
+Types = dict[tuple[str, int, str], Any]  # by file, its time, and what it is called
+_types: Types = {}
 
 
 class Field(NamedTuple):
@@ -45,42 +47,66 @@ class Structure(NamedTuple):
 def structure(kernel: Path, name: str, unit: str) -> Structure:
     """struct `name` of a kernel file. `unit` is a source file that uses it and is asked first: to
     read the types of all takes a second."""
-    return _structure(kernel.resolve(), kernel.stat().st_mtime_ns, name, unit)
-
-
-def enumeration(kernel: Path, name: str, unit: str) -> dict[str, int]:
-    """enum `name` of a kernel file: its values by their names."""
-    return _enumeration(kernel.resolve(), kernel.stat().st_mtime_ns, name, unit)
-
-
-@functools.lru_cache(maxsize=64)
-def _structure(kernel: Path, changed: int, name: str, unit: str) -> Structure:
     def read(die: Any) -> Structure | None:
         if die.tag not in KIND or "DW_AT_byte_size" not in die.attributes:
             return None
         return Structure(_number(die, "DW_AT_byte_size"), dict(_fields(die, 0, "")))
-    return _find(kernel, f"struct {name}", name, unit, read)
+    return _known(kernel, f"struct {name}", name, unit, read)
 
 
-@functools.lru_cache(maxsize=64)
-def _enumeration(kernel: Path, changed: int, name: str, unit: str) -> dict[str, int]:
+def enumeration(kernel: Path, name: str, unit: str) -> dict[str, int]:
+    """enum `name` of a kernel file: its values by their names."""
     def read(die: Any) -> dict[str, int] | None:
         if die.tag != "DW_TAG_enumeration_type":
             return None
         return {_name(one): _number(one, "DW_AT_const_value") for one in _children(die)}
-    return _find(kernel, f"enum {name}", name, unit, read)
+    return _known(kernel, f"enum {name}", name, unit, read)
+
+
+def types_known() -> Types:
+    """What was read so far, for another process: to read a type takes a third of a second."""
+    return dict(_types)
+
+
+def learn_types(types: Types) -> None:
+    """Take over what another process has read."""
+    if len(_types) > MOST_TYPES:
+        _types.clear()
+    _types.update(types)
+
+
+def _known(kernel: Path, words: str, name: str, unit: str,
+           read: Callable[[Any], Found | None]) -> Found:
+    key = (str(kernel.resolve()), kernel.stat().st_mtime_ns, words)
+    if key not in _types:
+        learn_types({key: _find(kernel, words, name, unit, read)})
+    found: Found = _types[key]
+    return found
 
 
 def _find(kernel: Path, words: str, name: str, unit: str,
           read: Callable[[Any], Found | None]) -> Found:
     """What `read` makes of the type of this name, wherever it is declared."""
     with _debug_information(kernel) as units:
-        for top in sorted(units, key=lambda top: _name(top).rpartition("/")[2] != unit):
-            for die in _children(top):
-                found = read(die) if _name(die) == name else None
-                if found:
-                    return found
+        others = []
+        for top in units:
+            if _name(top).rpartition("/")[2] != unit:
+                others.append(top)
+                continue
+            for found in _types_of(top, name, read):
+                return found
+        for top in others:
+            for found in _types_of(top, name, read):
+                return found
     raise Failure(Outcome.WRONG, f"the kernel knows no {words}", f"the lab's {words}", MEANT)
+
+
+def _types_of(top: Any, name: str, read: Callable[[Any], Found | None]) -> Iterator[Found]:
+    """What `read` makes of the types of this name that a unit declares."""
+    for die in _children(top):
+        found = read(die) if _name(die) == name else None
+        if found:
+            yield found
 
 
 @contextmanager

@@ -121,11 +121,11 @@ def debugged(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def structure_of(path: Path) -> structures.Structure:
-    return structures._structure.__wrapped__(path, 0, "outer", "process.c")
+    return structures.structure(path, "outer", "process.c")
 
 
 def states_of(path: Path) -> dict[str, int]:
-    return structures._enumeration.__wrapped__(path, 0, "state", "process.c")
+    return structures.enumeration(path, "state", "process.c")
 
 
 def test_structures_are_found(debugged: Path) -> None:
