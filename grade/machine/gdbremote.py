@@ -86,6 +86,7 @@ class Gdb:
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.connect(str(path))
         self._partial = b""
+        self._owed = b""  # acknowledgements
         self._replies: collections.deque[bytes] = collections.deque()
         self.running = False
         pump.add(self._socket.fileno(), self._feed)
@@ -94,7 +95,8 @@ class Gdb:
 
     def _feed(self, data: bytes) -> None:
         """Cut complete packets, `$body#sum`, out of the stream. A unix socket needs no checking
-        of sums, but the stub waits for each packet to be acknowledged."""
+        of sums, but the stub waits for each packet to be acknowledged: that goes out with the next
+        one of ours, for a byte by itself wakes QEMU once more."""
         self._partial += data
         while True:
             start, end = self._partial.find(b"$"), self._partial.find(b"#")
@@ -102,9 +104,10 @@ class Gdb:
                 return
             self._replies.append(self._partial[start + 1:end])
             self._partial = self._partial[end + 3:]
-            self._write(b"+")
+            self._owed += b"+"
 
     def _write(self, data: bytes) -> None:
+        data, self._owed = self._owed + data, b""
         try:
             self._socket.sendall(data)
         except OSError:

@@ -76,6 +76,7 @@ class Qemu:
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             start_new_session=True,  # a Ctrl-C is ours to handle
             pass_fds=[self.ram.fd, gdb.fileno(), qmp.fileno(), log_end, *passed])
+        self._stat = os.open(f"/proc/{self.pid}/stat", os.O_RDONLY)
         _running.add(self)
         gdb.close()
         qmp.close()
@@ -113,8 +114,8 @@ class Qemu:
     def cpu_seconds(self) -> float:
         """Processor time that QEMU has used so far."""
         try:
-            fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        except (FileNotFoundError, ProcessLookupError):
+            fields = os.pread(self._stat, 4096, 0).rpartition(b")")[2].split()
+        except ProcessLookupError:
             return 0.0
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -144,6 +145,7 @@ class Qemu:
                 with contextlib.suppress(OSError):
                     stream.close()
         os.close(self.log)
+        os.close(self._stat)
         self.ram.close()
 
 
