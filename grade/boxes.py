@@ -151,7 +151,7 @@ class RunBox:
                 line, newline, rest = self.data.partition(b"\n")
                 if newline:
                     self.data = rest
-                    yield self.understood(line)
+                    yield self.understood(bytes(line))
                     continue
                 if selector.select(TICK):
                     chunk = os.read(pipe, 1 << 16)
