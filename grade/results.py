@@ -280,10 +280,10 @@ def write(results: Results, directory: Path) -> None:
     junit = as_junit(results)
     ElementTree.indent(junit)
     try:
-        _replace(directory / "junit.xml",
+        replace_file(directory / "junit.xml",
                  ElementTree.tostring(junit, "unicode", xml_declaration=True))
-        _replace(directory / "results.json", _text(as_json(results)))
-        _replace(directory / "gradescope.json", _text(as_gradescope(results)))
+        replace_file(directory / "results.json", _text(as_json(results)))
+        replace_file(directory / "gradescope.json", _text(as_gradescope(results)))
     except BaseException:
         discard(directory)
         raise
@@ -291,7 +291,7 @@ def write(results: Results, directory: Path) -> None:
 
 def write_problem(words: str, directory: Path) -> None:
     """Say why a submission cannot be graded as it is, and where."""
-    _replace(directory / PROBLEM, printable(words) + "\n")
+    replace_file(directory / PROBLEM, printable(words) + "\n")
 
 
 @contextlib.contextmanager
@@ -316,7 +316,7 @@ def _text(data: Mapping[str, Any]) -> str:
     return json.dumps(data, indent=1, ensure_ascii=False).replace("\\u0000", "\\ufffd") + "\n"
 
 
-def _replace(path: Path, text: str) -> None:
+def replace_file(path: Path, text: str) -> None:
     """A file is replaced whole, so that no reader finds half of one; no link is followed."""
     new = path.with_name(f".{path.name}.{os.getpid()}")
     new.unlink(missing_ok=True)

@@ -5,16 +5,26 @@
 #:                                             FRESH=1: earlier labs are given solved
 #:   grade FROM=tree [SANDBOX=none]            a submission, in a box: its code sees and changes nothing
 #:                                             here; SANDBOX=none: without, in throw-away containers
+#:   class DIR=dir [OUT=results] [LAB=n]       a class: each entry of DIR is a student's submission,
+#:         [JOBS=n] [ENGINE=parallel|slurm]    however it is packed; what was graded stays graded
+#:         [SEEDS=roster.csv] [SECRET=text]    whose inputs have which seed; else of the term's secret
+#:         [DETAIL=score|what|full]            how much the students are shown
 #:   diff [LAB=n] AGAINST=path                 the reference against a submission
 #:   bug [BUG=name]                            put a known bug in, and see it caught; the list of bugs
-.PHONY: starter bug check bochs lint bench platforms chapters
+.PHONY: starter class bug check bochs lint bench platforms chapters
 # Together with these, setup and doctor look at the tests' and the linters' packages as well.
 ifneq ($(filter starter bug check bochs lint bench platforms,$(MAKECMDGOALS)),)
 ROLE := authors
+else ifneq ($(filter class,$(MAKECMDGOALS)),)
+ROLE := class
 endif
 
 starter:
 	@$(PYTHON) -m tools.starter --lab $(LAB) $(if $(OUT),--out "$$OUT") $(if $(FRESH),--fresh)
+
+class:
+	@$(if $(DIR),,$(error make class wants DIR=directory: what was handed in, an entry for each student))
+	@$(PYTHON) -m tools.classroom "$$DIR"
 
 bug:
 	@$(PYTHON) -m tools.bug $(if $(BUG),"$$BUG")

@@ -106,7 +106,7 @@ def test_run_bits_are_not_needed(copy: Make, run: Run, tmp_path: Path) -> None:
                 if path.is_file() and os.stat(path).st_mode & 0o111]
     for goal in ("setup", "doctor", "run"):
         done = run("make", goal, cwd=tmp_path / "unpacked")
-        assert "ermission" not in done.stdout + done.stderr
+        assert "ermission denied" not in done.stdout + done.stderr
         assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -90,6 +90,8 @@ def test_the_goals_say_whose_tools_are_meant(run: Run, fake_tree: Path) -> None:
                   ["starter"]):
         assert role("setup", *goals) == "setup for authors", goals
     assert role("setup", "book") == "setup for book"
+    assert role("setup", "class", "DIR=x") == "setup for class"
+    assert role("setup", "class", "check", "DIR=x") == "setup for authors"
     assert role("setup", "book", "check") == "setup for authors"
     assert role("doctor") == "doctor for students"
     assert role("doctor", "check") == "doctor for authors"
