@@ -21,9 +21,10 @@ GDB_11 = int(re.search(r"\d+", gdb.VERSION)[0]) >= 11
 PATIENCE = 1 << 20  # seconds
 LABELS = {"stacks_start": "boot_stack"}  # of two names for one place, the one that says more
 STOPPED = ("T05", "S05", "T02", "S02")  # SIGTRAP; SIGINT, where QEMU stopped by itself
-# Now and then QEMU 10 does not stop where a way back begins, but goes on to the recording's end.
-LOST = ("QEMU went on to the end of the recording, and cannot go back from there. It does that now and "
-        "then: make rewind again")
+# Now and then QEMU 10 does not stop where a way back begins, but goes on to the recording's end;
+# most of all where its threads have one processor between them.
+LOST = ("QEMU went on to the end of the recording, and cannot go back from there. It does that "
+        "now and then: make rewind again")
 
 
 class Command(gdb.Command):

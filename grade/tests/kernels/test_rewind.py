@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import os
 import re
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from grade.build import build
@@ -24,7 +25,7 @@ from tools.bug import BUGS, bug_tree, load_bug
 PERCPU_USER_RSP = 8
 
 
-@contextmanager
+@contextlib.contextmanager
 def recorded(name: str, directory: Path, typed: str = ""
              ) -> Iterator[tuple[Recorder, Failure, HandOver, list[str]]]:
     """A run of the kernel with this bug, its end, and gdb where that is: its command line."""
@@ -55,13 +56,15 @@ def answer(recorder: Recorder, typed: str) -> None:
     recorder.session.qemu.type(typed.encode())
 
 
-TRIES = 4
+TRIES = 8
 
 
 def again(test: Callable[[Path], None]) -> Callable[[Path], None]:
-    """Once more from the recording on, where QEMU has lost its way."""
+    """Once more from the recording on, where QEMU has lost its way (common/gdb/machine.py)."""
     @functools.wraps(test)
     def tried(tmp_path: Path) -> None:
+        with contextlib.suppress(AttributeError, OSError):
+            os.sched_setaffinity(0, range(os.cpu_count() or 1))
         for attempt in range(1, TRIES + 1):
             (tmp_path / str(attempt)).mkdir()
             try:
