@@ -1,4 +1,4 @@
-/* int80.c: system calls by a software interrupt: number in RAX, arguments as Linux's SYSCALL. */
+/* int80.c: system calls by a software interrupt: number in EAX, arguments as Linux's SYSCALL. */
 #include "int80.h"
 #include "idt.h"
 #include "not_written.h"
@@ -8,11 +8,14 @@
 
 extern const vaddr_t isr_stubs[VECTORS];
 
-/* Exercise 3.1 (10 points), first part. The registers are in the frame; RAX gets the result. */
+/*
+ * Exercise 3.1 (10 points), first part. The registers are in the frame; RAX gets the result. The
+ * number is EAX: what is in RAX's upper half does not count, as on Linux.
+ */
 static void on_int80(struct trap_frame *frame)
 {
     /* { solution 3.1 */
-    syscall_t call = syscall_lookup(frame->rax);
+    syscall_t call = syscall_lookup((uint32_t)frame->rax);
     frame->rax =
         (uint64_t)call(frame->rdi, frame->rsi, frame->rdx, frame->r10, frame->r8, frame->r9);
     /* } solution */

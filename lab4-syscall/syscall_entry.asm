@@ -12,8 +12,9 @@ section .text progbits alloc exec nowrite align=16
 bits 64
 
 ; Exercise 4.5 (25 points). Save the program's state as struct syscall_frame, note its address in
-; percpu.frame, call syscall_table[rax] with the arguments in C's registers (the fourth comes in
-; R10, since RCX is taken; a number that is not below SYSCALL_LIMIT is -ENOSYS), with interrupts on.
+; percpu.frame, call syscall_table[eax] with the arguments in C's registers (the fourth comes in
+; R10, since RCX is taken; a number that is not below SYSCALL_LIMIT is -ENOSYS; RAX's upper half does
+; not count, as on Linux), with interrupts on.
 ; Then interrupts off, percpu.frame 0, everything restored but RAX, which has the result, and
 ; SYSRET. Before that make sure that the program's RIP is below 2^47: at any other an Intel
 ; processor would fault in ring 0 with the program's stack (CVE-2012-0217): jump to
@@ -45,7 +46,8 @@ syscall_entry:
         sti
 
         mov     rcx, r10
-        cmp     rax, SYSCALL_LIMIT
+        mov     eax, eax                ; the number is EAX, as on Linux
+        cmp     eax, SYSCALL_LIMIT
         jae     .no_such_call
         call    [syscall_table + rax * 8]
 .leave:

@@ -33,7 +33,8 @@ bits 64
         sti
 
         mov     rcx, r10
-        cmp     rax, SYSCALL_LIMIT
+        mov     eax, eax                ; the number is EAX, as on Linux
+        cmp     eax, SYSCALL_LIMIT
         jae     %%no_such_call
         call    [syscall_table + rax * 8]
 %%leave:

@@ -32,7 +32,8 @@ Keep = Callable[[str], bool]
 REFERENCE_ONLY = ("grade/bugs", "grade/tests", ".ci", ".github", "tools/authors.mk",
                   "tools/starter.py", "tools/bug.py", "tools/rebase.py", "tools/bench.py",
                   "tools/peers.json", "tools/platforms.py", "tools/lint", "CONTRIBUTING.md",
-                  "book/instructors.md", "tools/book/mistakes.py", "tools/classroom", "tools/class.sbatch")
+                  "book/instructors.md", "tools/book/mistakes.py", "tools/classroom",
+                  "tools/class.sbatch")
 MANIFEST = ".rung-starter"
 
 OPENING = {"c": re.compile(r"^([ \t]*)/\* \{ solution (\S+) \*/\s*$"),

@@ -79,12 +79,13 @@ class Caller:
 
     def serve(self, number: int) -> None:
         """A number that the grader serves: arguments there, result and registers back."""
-        m, state, entry = self.m, self.state(number), self.table.address + 8 * number
+        m, entry = self.m, self.table.address + 8 * number
+        state = self.state(self.rng.choice((0, 1, self.rng.getrandbits(32))) << 32 | number)
         before = m.memory.u64(entry)
         m.memory.set_u64(entry, m.sym("probe_done"))
         m.set_regs(rip=self.visitor.code, **state)
         m.run_to("probe_done")
-        what = f"system call {number}"
+        what = f"system call {number} (RAX: {show(state['rax'])})"
         regs = m.regs
         for program, function in ARGUMENTS:
             equal(getattr(regs, function), state[program],
@@ -124,5 +125,5 @@ class Caller:
 def unserved(caller: Caller, rng: Random) -> list[int]:
     """Numbers that no table has, and one within it that has no function."""
     limit = caller.numbers
-    return [limit - 1, limit, limit + rng.randrange(1 << 20), 1 << 31, (1 << 32) + 1, 1 << 63,
-            (1 << 64) - 1, (1 << 64) - limit, rng.getrandbits(64) | 1 << 40]
+    return [limit - 1, limit, limit + rng.randrange(1 << 20), 1 << 31, (1 << 32) - 1,
+            (1 << 64) - 1, (1 << 64) - limit, rng.getrandbits(64) | 1 << 24]

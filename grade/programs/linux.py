@@ -27,7 +27,6 @@ NOT_LINUX = {
     "fork-bomb-killed": "the same",
     "jump-compat": "Linux has a 32-bit code segment there, Rung has half of its TSS",
     "kill-groups": "Rung has no groups of processes; Linux has, and would kill everybody",
-    "number-high": "Linux looked at the whole number until 5.13, and at its lower half since",
     "pipe-most": "how many pipes there may be is each system's own",
     "sysenter": "on Intel's processors Linux takes it for a 32-bit program's system call",
     "sysexit": "AMD's processors do not know it in 64-bit mode; Intel's raise #GP",

@@ -1,7 +1,9 @@
 /*
- * number-high.c: a system call's number with something in its upper half.
- * Prints: 2^32 + 1: -38
- * Prints: -2^32 + 1: -38
+ * number-high.c: a system call's number with something in its upper half, which does not count.
+ * Prints: oh
+ * Prints: 2^32 + 1: 3
+ * Prints: oh
+ * Prints: -2^32 + 1: 3
  * Ends: exit 0
  */
 #include "shared/hostile.h"
