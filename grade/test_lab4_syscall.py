@@ -16,7 +16,7 @@ from grade.lab4.puppet import guest, skip_baseline
 from grade.lab4.boot_return import Visit
 from grade.machine import layout
 from grade.machine.frames import count_free
-from grade.machine.layout import CR4_SMAP, CR4_SMEP, ENOSYS, PAGE, USER_END
+from grade.machine.layout import CR4_SMAP, CR4_SMEP, ENOSYS, PAGE, SYS_getpid, USER_END
 from grade.machine.paging import NO_EXECUTE, WRITABLE
 from grade.machine.state import IST, give_back, random_flags, user_base
 from grade.outcome import equal, expect

@@ -84,8 +84,11 @@ class Caller:
         before = m.memory.u64(entry)
         m.memory.set_u64(entry, m.sym("probe_done"))
         m.set_regs(rip=self.visitor.code, **state)
-        m.run_to("probe_done")
         what = f"system call {number} (RAX: {show(state['rax'])})"
+        where = m.run_to("probe_done", self.visitor.code + 2)
+        expect(where == m.sym("probe_done"),
+               f"{what}: no function is called, and RAX comes back as {show(m.regs.rax)}",
+               f"EAX is the number: syscall_table[{number}] is called")
         regs = m.regs
         for program, function in ARGUMENTS:
             equal(getattr(regs, function), state[program],
