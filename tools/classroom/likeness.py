@@ -63,10 +63,13 @@ def starter_lines(numbers: Iterable[int]) -> set[str]:
     return _given[key]
 
 
+def is_possible() -> bool:
+    """Not every release has the package similarity-tester: Debian 13 has not."""
+    return shutil.which(PROGRAM) is not None
+
+
 def near(texts: Mapping[str, str]) -> list[Near]:
-    """Pairs that are near, the nearest first. Nothing, where the program is not installed."""
-    if not shutil.which(PROGRAM):
-        return []
+    """Pairs that are near, the nearest first."""
     names = sorted(name for name, text in texts.items() if len(text) >= SHORTEST)
     with tempfile.TemporaryDirectory(prefix="rung-near-") as place:
         for number, name in enumerate(names):
