@@ -281,7 +281,7 @@ def write(results: Results, directory: Path) -> None:
     ElementTree.indent(junit)
     try:
         replace_file(directory / "junit.xml",
-                 ElementTree.tostring(junit, "unicode", xml_declaration=True))
+                     ElementTree.tostring(junit, "unicode", xml_declaration=True))
         replace_file(directory / "results.json", _text(as_json(results)))
         replace_file(directory / "gradescope.json", _text(as_gradescope(results)))
     except BaseException:
