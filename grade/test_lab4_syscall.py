@@ -298,8 +298,8 @@ def test_registers(lab: Lab) -> None:
 
 @check("T4.15", title="Numbers that nobody serves are -ENOSYS; those that are served do their work",
        points=4, exercise="4.5", debug_at="syscall_entry",
-       hint="syscall_entry: the number is EAX, whatever RAX's upper half holds, and has no sign: compare "
-            "it with SYSCALL_LIMIT and jump with jae, before the table is read")
+       hint="syscall_entry: the number is EAX, whatever RAX's upper half holds, and has no sign: "
+            "compare it with SYSCALL_LIMIT and jump with jae, before the table is read")
 def test_numbers(lab: Lab) -> None:
     """The table is never left; getpid, sched_yield, brk, clock_gettime, writev, write."""
     with guest(lab) as visitor:

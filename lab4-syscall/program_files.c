@@ -42,14 +42,21 @@ bool programs_get(size_t index, struct program *program)
     return true;
 }
 
+/* The first word of a line is its program's name. */
+static size_t name_length(const char *line)
+{
+    size_t length = 0;
+    while (line[length] != ' ' && line[length] != '\0')
+        length++;
+    return length;
+}
+
 bool programs_find(const char *name, struct program *program)
 {
     size_t length = strlen(name);
-    for (size_t i = 0; length > 0 && programs_get(i, program); i++) {
-        const char *line = program->line;
-        if (strncmp(line, name, length) == 0 && (line[length] == ' ' || line[length] == '\0'))
+    for (size_t i = 0; length > 0 && programs_get(i, program); i++)
+        if (name_length(program->line) == length && strncmp(program->line, name, length) == 0)
             return true;
-    }
     return false;
 }
 

@@ -14,7 +14,7 @@ struct program {
 /* Program `index`: first the modules, then those in the kernel image. */
 bool programs_get(size_t index, struct program *program);
 
-/* The first program whose line begins with this word. */
+/* The first program that has this name: it is the first word of its line. */
 bool programs_find(const char *name, struct program *program);
 
 /* How many of them are modules. */

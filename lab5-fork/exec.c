@@ -131,6 +131,10 @@ static int64_t exec(struct request *request, paddr_t frame, vaddr_t path, vaddr_
         return -ENAMETOOLONG;
     if (error == 0)
         error = copy_list(request, argv, request->argv);
+    if (error == 0 && request->argv[0] == NULL) { /* as on Linux: programs count on argv[0] */
+        request->argv[0] = "";
+        request->argv[1] = NULL;
+    }
     if (error == 0)
         error = copy_list(request, envp, request->envp);
     if (error != 0)

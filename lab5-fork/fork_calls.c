@@ -13,7 +13,10 @@
 #define WNOHANG 1
 #define WUNTRACED 2
 #define WCONTINUED 8
-#define SIGNAL_LIMIT 65 /* signals are 1 to 64 */
+#define WNOTHREAD 0x20000000
+#define WALL 0x40000000
+#define WCLONE (int)0x80000000
+#define RUSAGE_SIZE 144 /* struct rusage */
 #define NANOSECONDS 1000000000LL
 
 /* The number of the child; -EAGAIN without a place for it, -ENOMEM without memory. */
@@ -80,45 +83,34 @@ static int64_t wait_for_child(int pid, vaddr_t status, int options)
     /* } solution */
 }
 
-static int64_t sys_wait4(int pid, vaddr_t status, int options)
+/* The first process's number is that of the group. */
+static bool is_group(int pid)
 {
-    if ((options & ~(WNOHANG | WUNTRACED | WCONTINUED)) != 0)
+    return pid == 0 || pid == -process_table[0].pid;
+}
+
+/* Every process is in one group, and a child's end is always told by SIGCHLD: there are no clones. */
+static int64_t sys_wait4(int pid, vaddr_t status, int options, vaddr_t usage)
+{
+    static const char nothing[RUSAGE_SIZE]; /* nobody measures what a child has used */
+    if ((options & ~(WNOHANG | WUNTRACED | WCONTINUED | WNOTHREAD | WCLONE | WALL)) != 0)
         return -EINVAL;
-    if (pid == 0) /* any of the same process group: there is one only */
-        pid = -1;
+    if (pid == INT32_MIN) /* its negative is no number */
+        return -ESRCH;
+    if ((pid < -1 && !is_group(pid)) || (options & (WCLONE | WALL)) == WCLONE)
+        return -ECHILD;
     cli();
-    int64_t result = wait_for_child(pid, status, options);
+    int64_t result = wait_for_child(pid > 0 ? pid : -1, status, options);
     yield_if_due(); /* or who asks again and again with WNOHANG waits for a child that never runs */
     sti();
+    if (result > 0 && usage != 0 && copy_to_user(usage, nothing, RUSAGE_SIZE) != RUSAGE_SIZE)
+        return -EFAULT;
     return result;
 }
 
 static int64_t sys_getppid(void)
 {
     return current_process->parent != NULL ? current_process->parent->pid : 0;
-}
-
-/*
- * There are no handlers: every signal but 0 ends a process. Another one is only marked, for it may
- * stand in the middle of a system call: it ends itself, before anything else, when its turn comes.
- */
-static int64_t sys_kill(int pid, int signal)
-{
-    struct process *process = process_find(pid);
-    if (process == NULL)
-        return -ESRCH;
-    if (signal < 0 || signal >= SIGNAL_LIMIT)
-        return -EINVAL;
-    if (signal == 0 || process->state == PROCESS_ZOMBIE)
-        return 0;
-    if (process == current_process)
-        process_kill(signal);
-    cli();
-    process->killed = signal;
-    if (process->state == PROCESS_BLOCKED)
-        make_ready(process);
-    sti();
-    return 0;
 }
 
 static int64_t sys_sched_yield(void)
@@ -163,7 +155,6 @@ void fork_calls_init(void)
     syscall_register(SYS_fork, SYSCALL(sys_fork));
     syscall_register(SYS_wait4, SYSCALL(sys_wait4));
     syscall_register(SYS_getppid, SYSCALL(sys_getppid));
-    syscall_register(SYS_kill, SYSCALL(sys_kill));
     syscall_register(SYS_sched_yield, SYSCALL(sys_sched_yield));
     syscall_register(SYS_nanosleep, SYSCALL(sys_nanosleep));
 }

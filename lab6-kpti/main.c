@@ -15,6 +15,7 @@
 #include "kernel_half.h"
 #include "kernel_space.h"
 #include "kernel_stack.h"
+#include "kill.h"
 #include "kpti.h"
 #include "lab6.h"
 #include "memory_calls.h"
@@ -74,6 +75,7 @@ void kmain(uint32_t boot_info)
     cow_init();
     file_calls_init();
     fork_calls_init();
+    kill_call_init();
     exec_call_init();
     timer_init();
     sched_init();

@@ -20,6 +20,9 @@ MUCH = PAGE + 1000  # more than a pipe holds
 LONGEST = 50  # turns for a write of so much
 A_YEAR = struct.pack("<qq", 365 * 24 * 3600, 0)
 WAYS = ("syscall", "int80")
+HARMLESS = (layout.SIGCHLD, layout.SIGCONT, layout.SIGURG, layout.SIGWINCH)
+STOPPING = (layout.SIGSTOP, layout.SIGTSTP, layout.SIGTTIN, layout.SIGTTOU)
+DEADLY = [signal for signal in range(1, 65) if signal not in HARMLESS + STOPPING]
 
 
 class Victim(NamedTuple):
@@ -81,7 +84,13 @@ class Scene:
         expect(False, f"{child} still does not sleep", "it waits for room in a pipe")
 
     def kill(self, victim: Victim) -> None:
-        equal(self.ask(SYS_kill, victim.pid, victim.signal), 0, f"kill of a child {victim.where}")
+        """First a signal that does nothing by default; and of two that do, the first counts."""
+        for signal in (self.f.rng.choice(HARMLESS), victim.signal, self.f.rng.choice(DEADLY)):
+            equal(self.ask(SYS_kill, victim.pid, signal), 0,
+                  f"kill by signal {signal} of a child {victim.where}")
+            if signal in HARMLESS:
+                equal(victim.process.get("killed"), 0, "`killed` of a process that got signal "
+                      f"{signal}, which does nothing by default,")
 
     def wait_for(self, victim: Victim, *others: int) -> None:
         """Its parent learns what it was ended by, and it has not been in ring 3 since."""
@@ -130,7 +139,7 @@ def check_killed(family: Family) -> None:
 
 def _victim(scene: Scene, pid: int, where: str) -> Victim:
     process = next(each for each in all_processes(scene.m) if each.pid == pid)
-    return Victim(process, pid, scene.f.rng.randrange(1, 65), where)
+    return Victim(process, pid, scene.f.rng.choice(DEADLY), where)
 
 
 def _kill_unborn(scene: Scene) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from grade.lab5.processes import OFF, Family, Process
-from grade.machine.layout import ECHILD, EFAULT, EINVAL, SYS_wait4, USER_END, WORD, signed
+from grade.machine.layout import ECHILD, EFAULT, EINVAL, ESRCH, SYS_wait4, USER_END, WORD, signed
 from grade.machine.state import IF, assign, leave
 from grade.outcome import equal, expect, show
 
 WNOHANG, WUNTRACED, WCONTINUED = 1, 2, 8
+WNOTHREAD, WALL, WCLONE = 1 << 29, 1 << 30, 1 << 31
+RUSAGE = 144  # bytes of a struct rusage
 
 
 class Ended(NamedTuple):
@@ -43,10 +45,11 @@ def fork_of(family: Family, parent: Process) -> Process:
     return child
 
 
-def wait(family: Family, pid: int, options: int = 0, status: int = 0) -> int:
+def wait(family: Family, pid: int, options: int = 0, status: int = 0, usage: int = 0) -> int:
     """wait4, by either way, where it has no reason to wait: the result."""
     at = getattr(family.program, family.rng.choice(("syscall", "int80")))
-    family.plant(rip=at, rax=SYS_wait4, rdi=pid % WORD, rsi=status, rdx=options % WORD, rflags=OFF)
+    family.plant(rip=at, rax=SYS_wait4, rdi=pid % WORD, rsi=status, rdx=options % WORD, r10=usage,
+                 rflags=OFF)
     stop = family.m.run_to(at + 2, "sleep_on", "process_kill")
     expect(stop == at + 2, f"wait4({pid}, status, {options}) " + (
         "waits" if stop == family.m.sym("sleep_on") else "ends the process"),
@@ -59,7 +62,8 @@ def reap(family: Family, choices: list[Ended], pid: int, options: int = 0) -> En
     m, what = family.m, f"wait4({pid}, status, {options})"
     at = family.program.data + 4 * family.rng.randrange(2, 0x800)
     m.memory.write(family.program.data, b"\xdd" * 0x3000)
-    found = wait(family, pid, options, at)
+    usage = family.program.data + 0x2100
+    found = wait(family, pid, options, at, usage)
     ended = next((each for each in choices if each.pid == found), None)
     expect(ended, f"{what} returns {show(found)}",
            " or ".join(str(each.pid) for each in choices) + ", a child that has ended")
@@ -68,6 +72,8 @@ def reap(family: Family, choices: list[Ended], pid: int, options: int = 0) -> En
           "exit(n) is n << 8, in the eight bits from 8 on; a signal is in the lowest seven")
     equal(m.memory.read(at - 4, 4) + m.memory.read(at + 4, 4), b"\xdd" * 8,
           "what lies before and behind the status")
+    equal(m.memory.read(usage, RUSAGE + 8), bytes(RUSAGE) + b"\xdd" * 8,
+          "the usage (a struct rusage, the fourth argument), and what lies behind it")
     return ended
 
 
@@ -97,7 +103,8 @@ def check_all_reaped(family: Family) -> None:
     family.back()
     while ended:
         pid = family.rng.choice((-1, 0, family.rng.choice(ended).pid))
-        options = family.rng.choice((0, WNOHANG, WUNTRACED, WCONTINUED | WNOHANG))
+        options = family.rng.choice((0, WNOHANG, WUNTRACED, WCONTINUED | WNOHANG, WNOTHREAD, WALL,
+                                     WALL | WCLONE))
         choices = [each for each in ended if pid in (-1, 0, each.pid)]
         one = reap(family, choices, pid, options)
         ended.remove(one)
@@ -119,8 +126,10 @@ def check_whose(family: Family) -> None:
     family.back()
     nothing(family, -1, WNOHANG, 0, "while the child lives, and a grandchild has ended")
     nothing(family, dead.pid, 0, -ECHILD, "for a grandchild")
-    for pid in (family.parent.pid, 99999, -5, -2147483648):
+    for pid in (family.parent.pid, 99999, -99999):
         nothing(family, pid, 0, -ECHILD, "for what is no child")
+    nothing(family, -2147483648, 0, -ESRCH, "for a number whose negative is none")
+    nothing(family, -1, WCLONE, -ECHILD, "for clones: children that do not end with SIGCHLD")
     family.into_kernel(rflags=OFF)
     parent = end_somehow(family, child)
     family.back()

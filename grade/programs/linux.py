@@ -26,7 +26,7 @@ NOT_LINUX = {
     "fork-bomb": "how many processes there may be is each system's own; for root, very many",
     "fork-bomb-killed": "the same",
     "jump-compat": "Linux has a 32-bit code segment there, Rung has half of its TSS",
-    "kill-groups": "Rung has no groups of processes; Linux has, and would kill everybody",
+    "kill-groups": "Rung has one group of processes; and Linux would kill everybody",
     "pipe-most": "how many pipes there may be is each system's own",
     "sysenter": "on Intel's processors Linux takes it for a 32-bit program's system call",
     "sysexit": "AMD's processors do not know it in 64-bit mode; Intel's raise #GP",

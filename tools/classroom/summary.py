@@ -19,7 +19,6 @@ from tools.classroom.plan import Plan
 
 ABSENT_STUDENT = "no submission"
 BARS = 11  # of a histogram: 0 to 9 per cent, …, 100
-VERSION = 1
 Record = Mapping[str, Any]
 
 
@@ -38,7 +37,7 @@ def summary(plan: Plan, records: Sequence[Record], absent: Sequence[str], near: 
     """class.json, as class.schema.json describes it."""
     graded = [each for each in records if each["end"] == record.GRADED]
     return {
-        "version": VERSION,
+        "version": record.FORMAT,
         "students": [student(each) for each in records],
         "absent": list(absent),
         "undone": dict(undone),

@@ -10,6 +10,11 @@
 #define SYS_exit_group 231
 #define WNOHANG 1
 #define SIGKILL 9
+#define SIGTERM 15
+#define SIGCHLD 17
+#define SIGCONT 18
+#define SIGURG 23
+#define SIGWINCH 28
 
 #define ARCH_SET_GS 0x1001
 #define ARCH_GET_FS 0x1003

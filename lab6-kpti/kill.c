@@ -1,0 +1,1 @@
+../lab5-fork/kill.c
