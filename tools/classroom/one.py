@@ -143,7 +143,7 @@ def finish(plan: Plan, handed_in: HandedIn, key: str, old: Mapping[str, Any] | N
            shown: Path | None = None) -> None:
     """What the student is shown, and then, in one moment, the record."""
     made = {
-        "version": record.VERSION, "student": handed_in.student, "label": handed_in.label,
+        "version": record.RECORD_FORMAT, "student": handed_in.student, "label": handed_in.label,
         "key": key, "seed": plan.seed(handed_in.student), "end": end,
         "words": words[:MOST_WORDS], "files": files,
         "score": results["score"] if results else 0,

@@ -19,7 +19,7 @@ from grade.tree import ROOT
 from tools.classroom.plan import Plan
 
 DIRECTORY = "records"
-FORMAT = 1
+RECORD_FORMAT = 1
 GRADED, PROBLEM, LATE = "graded", "cannot be graded as it is", "out of time"
 PARTS = ("grade", "common", "tools/versions")
 NOT_GRADER = {"tests", "bugs", "film", "build", "__pycache__"}
@@ -36,7 +36,7 @@ def read(plan: Plan, label: str) -> dict[str, Any] | None:
         told = json.loads(path_of(plan, label).read_text())
     except (OSError, ValueError):
         return None
-    return told if isinstance(told, dict) and told.get("version") == FORMAT else None
+    return told if isinstance(told, dict) and told.get("version") == RECORD_FORMAT else None
 
 
 def write(plan: Plan, label: str, record: Mapping[str, Any]) -> None:

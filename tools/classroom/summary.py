@@ -37,7 +37,7 @@ def summary(plan: Plan, records: Sequence[Record], absent: Sequence[str], near: 
     """class.json, as class.schema.json describes it."""
     graded = [each for each in records if each["end"] == record.GRADED]
     return {
-        "version": record.FORMAT,
+        "version": record.RECORD_FORMAT,
         "students": [student(each) for each in records],
         "absent": list(absent),
         "undone": dict(undone),
