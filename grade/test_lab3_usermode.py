@@ -24,6 +24,7 @@ from grade.lab3.ring3 import Visitor
 from grade.lab3.sys_write import (check_embedded, end_program, refuse_writes, write_all_kinds,
                                   write_in_part, writer)
 from grade.machine.layout import PAGE
+from grade.outcome import equal
 
 
 # 3.1: the way in by int 0x80
@@ -103,6 +104,8 @@ def test_first_stack(lab: Lab) -> None:
         stack = FirstStack(kernel, lab.rng)
         for _ in range(25):
             stack.check(random_arguments(lab.rng))
+        equal(len(set(stack.random)), len(stack.random),
+              "how many of the 16 bytes that AT_RANDOM points to are different in 25 programs")
 
 
 @check("T3.7", title="Arguments up to a page full are taken, and not one byte more", points=3,

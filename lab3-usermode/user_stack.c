@@ -4,8 +4,10 @@
 #include "elf.h"
 #include "not_written.h"
 #include "paging.h"
+#include "random.h"
 #include "string.h"
 #include "window.h"
+#include "x86.h"
 
 #define PAGE (USER_STACK_TOP - PAGE_SIZE)
 
@@ -16,14 +18,31 @@ enum auxiliary {
     AT_PHENT = 4,
     AT_PHNUM = 5,
     AT_PAGESZ = 6,
-    AT_ENTRY = 9
+    AT_BASE = 7,
+    AT_FLAGS = 8,
+    AT_ENTRY = 9,
+    AT_UID = 11,
+    AT_EUID = 12,
+    AT_GID = 13,
+    AT_EGID = 14,
+    AT_PLATFORM = 15,
+    AT_HWCAP = 16,
+    AT_CLKTCK = 17,
+    AT_SECURE = 23,
+    AT_RANDOM = 25,
+    AT_EXECFN = 31
 };
+
+#define CLOCK_TICKS 100   /* what times() counts in */
+#define RANDOM_SIZE 16    /* bytes that AT_RANDOM points to: a C library's canary comes of them */
+#define PLATFORM "x86_64" /* what uname calls this machine */
 
 /* The page while it is being filled, from its top down: the kernel's view and the program's. */
 struct builder {
     char *memory;  /* where PAGE is, in the window */
     vaddr_t below; /* the program's address of what was put last */
     bool full;
+    vaddr_t strings, random, platform; /* what the auxiliary vector points to */
 };
 
 static void put(struct builder *b, const void *data, size_t size)
@@ -54,7 +73,7 @@ static vaddr_t put_strings(struct builder *b, const char *const *list)
 {
     for (size_t n = count(list); n-- > 0;)
         put(b, list[n], strlen(list[n]) + 1);
-    return b->below;
+    return b->strings = b->below;
 }
 
 /*
@@ -95,7 +114,19 @@ static void put_auxiliary(struct builder *b, const struct elf_header *header)
         {AT_PHENT, sizeof(struct elf_program_header)},
         {AT_PHNUM, header->program_header_count},
         {AT_PAGESZ, PAGE_SIZE},
+        {AT_BASE, 0}, /* of an interpreter */
+        {AT_FLAGS, 0},
         {AT_ENTRY, header->entry},
+        {AT_UID, 0}, /* everything is root's */
+        {AT_EUID, 0},
+        {AT_GID, 0},
+        {AT_EGID, 0},
+        {AT_SECURE, 0}, /* nobody runs with more rights than who started it */
+        {AT_CLKTCK, CLOCK_TICKS},
+        {AT_HWCAP, cpuid(CPUID_VERSION, 0).edx},
+        {AT_PLATFORM, b->platform},
+        {AT_RANDOM, b->random},
+        {AT_EXECFN, b->strings}, /* argv[0]: put_strings puts it last */
         {AT_NULL, 0},
     };
     put(b, vector, sizeof(vector));
@@ -103,7 +134,7 @@ static void put_auxiliary(struct builder *b, const struct elf_header *header)
 
 /*
  * Exercise 3.3, second part. Put all that the psABI's figure 3.9 shows, from the top down: b->below
- * goes from USER_STACK_TOP to what RSP starts with, which is the address of argc and a multiple of
+ * goes from where it is to what RSP starts with, which is the address of argc and a multiple of
  * 16. Whatever has to be left free for that lies between the strings and the auxiliary vector.
  */
 static void put_all(struct builder *b, const struct arguments *arguments, const void *program)
@@ -123,6 +154,17 @@ static void put_all(struct builder *b, const struct arguments *arguments, const 
     /* } solution */
 }
 
+/* What the auxiliary vector points to lies above everything else. */
+static void put_pointed_to(struct builder *b)
+{
+    char random[RANDOM_SIZE];
+    random_fill(random, sizeof(random));
+    put(b, random, sizeof(random));
+    b->random = b->below;
+    put(b, PLATFORM, sizeof(PLATFORM));
+    b->platform = b->below;
+}
+
 error_t user_stack_create(paddr_t root, const struct arguments *arguments, const void *program,
                           vaddr_t *pointer)
 {
@@ -131,6 +173,7 @@ error_t user_stack_create(paddr_t root, const struct arguments *arguments, const
     if (error != OK)
         return error;
     struct builder b = {.memory = phys_to_virt(frame), .below = USER_STACK_TOP};
+    put_pointed_to(&b);
     put_all(&b, arguments, program);
     *pointer = b.below;
     return b.full ? ERROR_ARGUMENTS : OK;

@@ -135,4 +135,19 @@ static inline struct cpuid cpuid(uint32_t leaf, uint32_t subleaf)
     return r;
 }
 
+static inline uint64_t rdtsc(void)
+{
+    uint32_t low, high;
+    __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+    return (uint64_t)high << 32 | low;
+}
+
+/* False if the processor has no random number just now (SDM vol. 1 7.3.17). */
+static inline bool rdrand(uint64_t *value)
+{
+    bool good;
+    __asm__ volatile("rdrand %0; setc %1" : "=r"(*value), "=qm"(good) : : "cc");
+    return good;
+}
+
 #endif

@@ -51,6 +51,7 @@
 /* CPUID leaves and bits that a kernel asks for before it relies on them (SDM vol. 2A, CPUID). */
 #define CPUID_VERSION 1
 #define CPUID_VERSION_ECX_PCID 0x00020000
+#define CPUID_VERSION_ECX_RDRAND 0x40000000
 #define CPUID_VERSION_EDX_MCE 0x00000080
 #define CPUID_FEATURES 7
 #define CPUID_FEATURES_EBX_SMEP 0x00000080

@@ -20,8 +20,13 @@ from grade.programs.image import HEADER, PROGRAM_HEADER, R, W, Image, Segment, p
 TOP = layout.USER_STACK_TOP
 BOTTOM = TOP - PAGE
 AT_NULL, AT_PHDR, AT_PHENT, AT_PHNUM, AT_PAGESZ, AT_ENTRY = 0, 3, 4, 5, 6, 9
+AT_PLATFORM, AT_RANDOM, AT_EXECFN = 15, 25, 31
 NAMES = {AT_PHDR: "AT_PHDR", AT_PHENT: "AT_PHENT", AT_PHNUM: "AT_PHNUM", AT_PAGESZ: "AT_PAGESZ",
-         AT_ENTRY: "AT_ENTRY"}
+         7: "AT_BASE", 8: "AT_FLAGS", AT_ENTRY: "AT_ENTRY", 11: "AT_UID", 12: "AT_EUID",
+         13: "AT_GID", 14: "AT_EGID", AT_PLATFORM: "AT_PLATFORM", 16: "AT_HWCAP",
+         17: "AT_CLKTCK", 23: "AT_SECURE", AT_RANDOM: "AT_RANDOM", AT_EXECFN: "AT_EXECFN"}
+FIXED = {7: 0, 8: 0, 11: 0, 12: 0, 13: 0, 14: 0, 17: 100, 23: 0}
+RANDOM_SIZE, PLATFORM = 16, b"x86_64"
 MOST_AUXILIARY = 32
 UNKNOWN_KIND = 64  # Linux has none as high as that
 
@@ -43,7 +48,8 @@ class Arguments(NamedTuple):
 
     @property
     def characters(self) -> int:
-        return sum(len(each) + 1 for each in (*self.argv, *self.envp))
+        texts = sum(len(each) + 1 for each in (*self.argv, *self.envp))
+        return texts + RANDOM_SIZE + len(PLATFORM) + 1
 
     @property
     def least(self) -> int:
@@ -81,6 +87,7 @@ class FirstStack:
 
     def __init__(self, kernel: Programs, rng: Random) -> None:
         self.kernel, self.m, self.rng = kernel, kernel.m, rng
+        self.random: list[bytes] = []
 
     def program(self) -> Image:
         """A file whose program headers lie in its second segment, or in none."""
@@ -121,7 +128,10 @@ class FirstStack:
         stack.check_lists(arguments)
         stack.check_auxiliary({
             AT_PHDR: image.segments[0].address + HEADER.size if shown else 0,
-            AT_PHENT: PROGRAM_HEADER.size, AT_PHNUM: 3, AT_PAGESZ: PAGE, AT_ENTRY: image.entry})
+            AT_PHENT: PROGRAM_HEADER.size, AT_PHNUM: 3, AT_PAGESZ: PAGE, AT_ENTRY: image.entry,
+            **FIXED})
+        stack.check_pointed_to(arguments)
+        self.random.append(stack.random)
         self.kernel.end(root)
 
     def check_page(self, root: int) -> None:
@@ -200,6 +210,18 @@ class Reader:
             expect(kind in found, f"the auxiliary vector has no {NAMES[kind]} ({kind}); it has the "
                    f"types {sorted(found)[:12]}", f"{NAMES[kind]} with {value:#x}")
             equal(found[kind], value, f"{NAMES[kind]} in the auxiliary vector")
+        self.auxiliary = found
+
+    def check_pointed_to(self, arguments: Arguments) -> None:
+        """What a C library reads before main; of glibc's static programs none starts without."""
+        for kind, wanted in ((AT_PLATFORM, PLATFORM), (AT_EXECFN, (*arguments.argv, b"")[0])):
+            expect(kind in self.auxiliary, f"the auxiliary vector has no {NAMES[kind]} ({kind})",
+                   "user_stack.c, put_auxiliary")
+            equal(self.text(self.auxiliary[kind], NAMES[kind]), wanted, f"{NAMES[kind]}'s text")
+        at = self.auxiliary.get(AT_RANDOM, 0) - BOTTOM
+        expect(0 <= at <= PAGE - RANDOM_SIZE, f"AT_RANDOM is {at + BOTTOM:#x}",
+               "an address in the stack's page with 16 bytes behind it")
+        self.random = self.page[at:at + RANDOM_SIZE]
 
 
 def check_lines(lab: Lab) -> None:

@@ -1,0 +1,1 @@
+../lab3-usermode/random.c
