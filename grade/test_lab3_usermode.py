@@ -58,7 +58,7 @@ def test_int80(lab: Lab) -> None:
 # 3.2: programs
 
 
-@check("T3.3", title="Seventy broken program files are refused, each with its error", points=6,
+@check("T3.3", title="Eighty broken program files are refused, each with its error", points=6,
        exercise="3.2", debug_at="elf_check",
        hint="check_segment in elf_check.c: the comment has the order. offset + size may be more "
             "than 2^64: compare with what is left, as lies_within does.")

@@ -2,6 +2,8 @@
 #include "elf_check.h"
 #include "not_written.h"
 
+#define HEADERS_LIMIT 0x10000 /* bytes of program headers; Linux takes no more either */
+
 static const struct elf_program_header *program_header(const void *file, unsigned index)
 {
     const struct elf_header *header = file;
@@ -33,13 +35,15 @@ static error_t check_header(const struct elf_header *header, uint64_t size)
         !is_aligned(header->program_headers, 8))
         return ERROR_ELF_HEADER;
     uint64_t table = (uint64_t)header->program_header_count * sizeof(struct elf_program_header);
+    if (table > HEADERS_LIMIT)
+        return ERROR_ELF_HEADER;
     return lies_within(header->program_headers, table, size) ? OK : ERROR_ELF_TRUNCATED;
 }
 
 /*
  * Exercise 3.2 (15 points), first part. Check one segment to load; `floor` is the first address
- * behind the pages of the segment before it. In this order: its bytes lie in the file
- * (ERROR_ELF_TRUNCATED) and are not more than it has in memory (ERROR_ELF_SIZE); address and file
+ * behind the pages of the segment before it. In this order: its bytes, if it has any, lie in the
+ * file (ERROR_ELF_TRUNCATED) and are not more than it has in memory (ERROR_ELF_SIZE); address and file
  * offset are the same modulo PAGE_SIZE (ERROR_ELF_ALIGNMENT); it lies from USER_START up to
  * USER_STACK_LIMIT less a guard page (ERROR_ELF_RANGE); it begins at a page not below floor
  * (ERROR_ELF_ORDER: round the address down first); not writable and executable
@@ -48,7 +52,7 @@ static error_t check_header(const struct elf_header *header, uint64_t size)
 static error_t check_segment(const struct elf_program_header *segment, uint64_t size, vaddr_t floor)
 {
     /* { solution 3.2 */
-    if (!lies_within(segment->offset, segment->file_size, size))
+    if (segment->file_size > 0 && !lies_within(segment->offset, segment->file_size, size))
         return ERROR_ELF_TRUNCATED;
     if (segment->file_size > segment->memory_size)
         return ERROR_ELF_SIZE;
@@ -63,6 +67,12 @@ static error_t check_segment(const struct elf_program_header *segment, uint64_t 
         return ERROR_ELF_WRITE_EXECUTE;
     return OK;
     /* } solution */
+}
+
+/* To be loaded nowhere, from nothing. */
+static bool is_empty(const struct elf_program_header *segment)
+{
+    return segment->file_size == 0 && segment->memory_size == 0;
 }
 
 static bool contains_entry(const struct elf_program_header *segment, vaddr_t entry)
@@ -81,7 +91,9 @@ error_t elf_check(const void *file, uint64_t size)
         const struct elf_program_header *segment = program_header(file, i);
         if (segment->type == ELF_SEGMENT_INTERPRETER || segment->type == ELF_SEGMENT_DYNAMIC)
             error = ERROR_ELF_INTERPRETER;
-        if (segment->type != ELF_SEGMENT_LOAD || segment->memory_size == 0)
+        if (segment->type == ELF_SEGMENT_STACK && (segment->flags & ELF_EXECUTE))
+            error = ERROR_ELF_WRITE_EXECUTE; /* rather than start it and have it fault */
+        if (segment->type != ELF_SEGMENT_LOAD || is_empty(segment))
             continue;
         error = check_segment(segment, size, floor);
         floor = round_up(segment->virtual_address + segment->memory_size, PAGE_SIZE);
@@ -99,7 +111,7 @@ const struct elf_program_header *elf_segment(const void *file, unsigned index)
     const struct elf_header *header = file;
     for (unsigned i = 0; i < header->program_header_count; i++) {
         const struct elf_program_header *segment = program_header(file, i);
-        if (segment->type == ELF_SEGMENT_LOAD && segment->memory_size > 0 && index-- == 0)
+        if (segment->type == ELF_SEGMENT_LOAD && !is_empty(segment) && index-- == 0)
             return segment;
     }
     return NULL;

@@ -16,6 +16,7 @@
 #define ELF_SEGMENT_LOAD 1
 #define ELF_SEGMENT_DYNAMIC 2
 #define ELF_SEGMENT_INTERPRETER 3
+#define ELF_SEGMENT_STACK 0x6474e551 /* GNU's: the rights that the stack is to have */
 #define ELF_EXECUTE 1
 #define ELF_WRITE 2
 #define ELF_READ 4

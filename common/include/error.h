@@ -49,7 +49,7 @@
     X(ERROR_ELF_ALIGNMENT, "ELF: a segment's address does not suit its place in the file")         \
     X(ERROR_ELF_RANGE, "ELF: a segment lies outside the memory of programs")                       \
     X(ERROR_ELF_ORDER, "ELF: segments overlap, share a page or are not in ascending order")        \
-    X(ERROR_ELF_WRITE_EXECUTE, "ELF: a segment is writable and executable")                        \
+    X(ERROR_ELF_WRITE_EXECUTE, "ELF: a segment or the stack is writable and executable")           \
     X(ERROR_ELF_ENTRY, "ELF: it starts outside its executable segments")                           \
     X(ERROR_NO_STACK_SLOT, "resource exhausted: kernel stacks")                                    \
     X(ERROR_NO_PAGE_TABLE, "process has no page table")                                            \

@@ -46,11 +46,14 @@ def random_image(rng: Random) -> Image:
         place = (segments[-1].end + PAGE - 1 & -PAGE) + rng.choice((0, rng.randrange(3 * PAGE)))
     if first > LIMIT - 0x20001:
         segments[-1] = ending_at_the_limit(segments[-1])
+    elif rng.randrange(2):  # only .bss, whose place in the file is where no file is
+        segments.append(Segment(place, b"", R | W, rng.randrange(1, MOST_BSS),
+                                offset=(1 << 40) + place % PAGE))
     start = rng.choice([each for each in segments if each.flags & X])
     entry = rng.choice((start.address, start.end - 1, rng.randrange(start.address, start.end)))
     for _ in range(rng.randrange(3)):
         segments.insert(rng.randrange(len(segments) + 1), rng.choice((
-            Segment(rng.getrandbits(64), b"", R | W | X, 0, GNU_STACK, 0),
+            Segment(rng.getrandbits(64), b"", rng.choice((0, R, W, R | W)), 0, GNU_STACK, 0),
             Segment(rng.getrandbits(64), b"note", R, 999, NOTE),
             Segment(rng.getrandbits(64), b"", R | W | X, 0, offset=rng.getrandbits(64)))))
     return Image(entry, segments, headers_at=HEADER.size + 8 * rng.randrange(20))
@@ -213,7 +216,10 @@ def broken_headers(make: Maker) -> None:
     make.header("ERROR_ELF_MACHINE", machine=3)
     make.header("ERROR_ELF_HEADER", header_size=52, program_header_size=32,
                 program_headers=HEADER.size + 1)
-    make.header("ERROR_ELF_TRUNCATED", program_header_count=0xFFFF, program_headers=WORD - 56)
+    make.header("ERROR_ELF_TRUNCATED", program_header_count=0x10000 // 56,
+                program_headers=WORD - 56)
+    make.header("ERROR_ELF_HEADER", program_header_count=0x10000 // 56 + 1)
+    make.header("ERROR_ELF_HEADER", program_header_count=0xFFFF)
     make.header("ERROR_ELF_NO_SEGMENT", program_header_count=0)
     make.extra("ERROR_ELF_NO_SEGMENT", "nothing in it is to be loaded",
                Segment(0x400000, b"note", R, kind=NOTE), only=True)
@@ -234,6 +240,7 @@ def broken_places(make: Maker) -> None:
         make.segment("ERROR_ELF_TRUNCATED", 2, offset=offset)
     make.segment("ERROR_ELF_SIZE", 2, memory_size=len(data.data) - 1)
     make.segment("ERROR_ELF_SIZE", 0, memory_size=1)
+    make.segment("ERROR_ELF_SIZE", 2, memory_size=0)
     for shift in (1, 8, 0x800, PAGE - 1):
         make.segment("ERROR_ELF_ALIGNMENT", 2, address=data.address + shift,
                      words=f"address not at its offset modulo {PAGE:#x}, but {shift} further")
@@ -260,6 +267,8 @@ def broken_together(make: Maker) -> None:
     for flags in (W | X, R | W | X):
         make.segment("ERROR_ELF_WRITE_EXECUTE", 2, flags=flags)
     make.segment("ERROR_ELF_WRITE_EXECUTE", 0, flags=R | W | X)
+    make.extra("ERROR_ELF_WRITE_EXECUTE", "it wants an executable stack",
+               Segment(0, b"", R | W | X, 0, GNU_STACK, 0))
     for words, entry in (
             ("0", 0), ("in its constants", constants.address + 8), ("in its data", data.address),
             ("one byte before its code", text.address - 1), ("one byte behind it", text.end),

@@ -82,7 +82,9 @@ static void place_of_the_program_headers(void)
                                        UINT64_MAX - 7, UINT64_MAX - 3 * PROGRAM_HEADER + 1};
     for (size_t i = 0; i < ARRAY_SIZE(outside); i++)
         expect_header(AT_HEADERS, 8, outside[i] & ~7ULL, ERROR_ELF_TRUNCATED);
-    expect_header(AT_COUNT, 2, 0xffff, ERROR_ELF_TRUNCATED);
+    expect_header(AT_COUNT, 2, 1170, ERROR_ELF_TRUNCATED);
+    expect_header(AT_COUNT, 2, 1171, ERROR_ELF_HEADER); /* more than 64 KiB */
+    expect_header(AT_COUNT, 2, 0xffff, ERROR_ELF_HEADER);
     expect_header(AT_COUNT, 2, 0, ERROR_ELF_NO_SEGMENT);
 }
 
@@ -95,6 +97,7 @@ static void what_lies_in_the_file(void)
     expect_field(2, P_OFFSET, -0x800ULL, ERROR_ELF_TRUNCATED);
     expect_field(2, P_FILE, 0, OK);
     expect_field(0, P_MEMORY, 0x2ff, ERROR_ELF_SIZE);
+    expect_field(2, P_MEMORY, 0, ERROR_ELF_SIZE);
     expect_field(0, P_MEMORY, 0x301, OK);
     for (uint64_t shift = 1; shift < PAGE_SIZE; shift += 0x7b)
         expect_field(2, P_ADDRESS, BASE + 0x2800 + shift, ERROR_ELF_ALIGNMENT);
@@ -154,7 +157,14 @@ static void kinds_of_segments(void)
     expect_field(1, P_TYPE, DYNAMIC, ERROR_ELF_INTERPRETER);
     expect_field(1, P_TYPE, NOTE, OK);
     expect_field(1, P_TYPE, 0x6474e551, OK); /* PT_GNU_STACK */
-    expect_field(1, P_MEMORY, 0, OK);        /* not to be loaded: not looked at */
+    good_file();
+    put_field(&file, 2, P_FILE, 0); /* .bss alone: where it would be in the file does not count */
+    put_field(&file, 2, P_OFFSET, (1ULL << 40) + 0x800);
+    expect_equal(check(), OK);
+    good_file();
+    put_field(&file, 1, P_TYPE, 0x6474e551);
+    put_field(&file, 1, P_FLAGS, READ | WRITE | EXECUTE);
+    expect_equal(check(), ERROR_ELF_WRITE_EXECUTE);
     good_file();
     for (unsigned i = 0; i < 3; i++)
         put_field(&file, i, P_TYPE, NOTE);
@@ -167,7 +177,7 @@ static void segments_by_index(void)
     file_begin(&file, BASE);
     file_segment(&file, NOTE, READ, 5, 5, 5, 5);
     file_segment(&file, LOAD, READ | EXECUTE, BASE, 0, 0, 10);
-    file_segment(&file, LOAD, READ | WRITE | EXECUTE, 7, 7, 7, 0);
+    file_segment(&file, LOAD, READ | WRITE | EXECUTE, 7, 7, 0, 0);
     file_segment(&file, LOAD, READ, BASE + 0x1000, 0, 0, 20);
     expect_equal(check(), OK);
     void *copy = exact_file(&file);
