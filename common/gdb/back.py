@@ -8,8 +8,9 @@ import re
 
 import gdb
 
-from common.gdb.machine import (KERNEL_BASE, NUMBERS, WORD, Command, instruction,
-                                kernel_bytes, move, number, packet, register, translate, where)
+from common.gdb.machine import (KERNEL_BASE, LOST, NUMBERS, WORD, Command, instruction,
+                                kernel_bytes, lost, move, number, packet, register, translate,
+                                where)
 from grade.outcome import Failure
 
 FORWARD = ("continue", "step", "stepi", "next", "nexti", "finish", "until", "advance")
@@ -49,6 +50,9 @@ class Replay:
         move("bs")
         for _ in range(2 if self.fault else 1):
             move("s")
+        if not self.fault and position() != self.last:
+            lost.append("one too far")
+            raise gdb.GdbError(LOST)
 
     def guard(self, going):
         """Before one of gdb's ways: may it be gone, and where does it end at the latest?"""

@@ -74,6 +74,7 @@ class Slurm(Engine):
     def start(self) -> None:
         require("sbatch")
         tasks = min(len(self.todo), MOST_TASKS)
+        (self.out / "slurm").mkdir(exist_ok=True)  # or no task can begin
         done = subprocess.run(
             ["sbatch", "--parsable", f"--array=0-{tasks - 1}%{self.jobs}", f"--chdir={ROOT}",
              f"--output={self.out}/slurm/%a.log", str(SCRIPT), sys.executable, str(self.out),

@@ -10,6 +10,7 @@ import bz2
 import gzip
 import hashlib
 import lzma
+import os
 import re
 import stat
 import subprocess
@@ -68,7 +69,8 @@ def label(student: str) -> str:
     if PLAIN.fullmatch(student):
         return student
     digest = hashlib.sha256(student.encode(errors="surrogateescape")).hexdigest()[:8]
-    return re.sub("[^A-Za-z0-9.-]+", "_", student)[:60].strip("_.-") + "-" + digest
+    words = re.sub("[^A-Za-z0-9.-]+", "_", student)[:60].strip("_.-")
+    return f"{words or 'student'}-{digest}"
 
 
 def tree_of(path: Path, place: Path) -> Path:
@@ -83,7 +85,7 @@ def tree_of(path: Path, place: Path) -> Path:
         if is_repository(path):
             path = unpack_repository(path, place / str(depth))
             continue
-        packed = [path / name for name in entries(path) if PACKED.fullmatch(name)]
+        packed = archives_in(path)
         if len(packed) != 1:
             return path  # the grader says what is wrong with it
         path = packed[0]
@@ -104,6 +106,17 @@ def root_of(top: Path) -> Path | None:
                  if not name.startswith(".") and not (each / name).is_symlink()
                  and (each / name).is_dir()][:ENTRIES]
     return None
+
+
+def archives_in(top: Path) -> list[Path]:
+    """The archives in a directory, however deep."""
+    found, count = [], 0
+    for directory, _, names in os.walk(top):
+        count += len(names) + 1
+        if count > ENTRIES:
+            break
+        found += [Path(directory, name) for name in names if PACKED.fullmatch(name)]
+    return found
 
 
 # ---- Archives.
@@ -171,7 +184,7 @@ def tar_members(file: Bounded) -> Iterator[tuple[str, Content]]:
             elif member.isreg() and may_be_source(member.name):
                 data = archive.extractfile(member)
                 assert data
-                yield member.name, data.read(LARGEST + 1)
+                yield member.name, data.read(most(member.name))
 
 
 def zip_members(path: Path) -> Iterator[tuple[str, Content]]:
@@ -181,7 +194,7 @@ def zip_members(path: Path) -> Iterator[tuple[str, Content]]:
             if member.is_dir() or not may_be_source(member.filename):
                 continue
             with archive.open(member) as file:
-                data = file.read(LARGEST + 1)
+                data = file.read(most(member.filename))
             link = stat.S_ISLNK(member.external_attr >> 16)
             yield member.filename, data.decode(errors="surrogateescape") if link else data
 
@@ -189,6 +202,11 @@ def zip_members(path: Path) -> Iterator[tuple[str, Content]]:
 def bound(count: int) -> None:
     if count > 10 * ENTRIES:
         raise ValueError(f"it holds more than {10 * ENTRIES} names")
+
+
+def most(name: str) -> int:
+    """How much of a file is kept: of a source enough to see that it is too large."""
+    return LARGEST + 1 if name.endswith(SUFFIXES) else UNPACKED
 
 
 def may_be_source(name: str) -> bool:

@@ -26,7 +26,7 @@ static int child_that_exits(int status)
     return child;
 }
 
-static void attempt(const char *what, long pid, long options, void *usage)
+static void attempt(const char *what, long pid, long options, uint64_t usage)
 {
     int status = 0;
     long waited = system_call(SYS_wait4, pid, &status, options, usage);
@@ -45,10 +45,10 @@ MAIN
     attempt("all of them", child, WALL | WCLONE, 0);
     attempt("our threads' own", child_that_exits(6), WNOTHREAD, 0);
     child = child_that_exits(7);
-    attempt("usage that cannot be written", child, 0, (void *)16);
+    attempt("usage that cannot be written", child, 0, 16);
     attempt("and it is gone", child, 0, 0);
     child_that_exits(8);
-    attempt("of our group", 0, 0, usage);
+    attempt("of our group", 0, 0, (uintptr_t)usage);
     result("usage was written", usage[143] == 0);
     return 0;
 }
