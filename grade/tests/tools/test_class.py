@@ -127,8 +127,8 @@ def test_a_bomb_is_not_unpacked(tmp_path: Path) -> None:
 
 
 def test_labels_are_names_that_every_tool_takes() -> None:
-    names = ["anna", "M\u00fcller, J\u00f6rg (3)", "a b", "a_b", "$(touch x)", "-rf", "..", "\udcff",
-             "x" * 200]
+    names = ["anna", "M\u00fcller, J\u00f6rg (3)", "a b", "a_b", "$(touch x)", "-rf",
+             "..", "\udcff", "x" * 200]
     labels = [label(name) for name in names]
     assert len(set(labels)) == len(names) and labels[0] == "anna"
     for each in labels:
