@@ -35,7 +35,7 @@
 #define KERNEL_STACKS_BASE 0xffffc90000000000
 #define KERNEL_STACKS 1024
 #define USER_STACK_TOP 0x7fffffff0000
-#define USER_STACK_LIMIT 0x7fffffef0000
+#define USER_STACK_LIMIT 0x7fffff7f0000
 #define PROGRAM_BASE 0x400000
 
 /* Segment selectors: SYSRET fixes the order of the last two (Intel SDM vol. 2B, SYSRET). */

@@ -13,7 +13,7 @@ from grade.programs.broken import broken_segments
 from grade.programs.suite import Fate, Run
 
 LIMIT = 900  # seconds: only what hangs takes so long
-STACK = 1 << 20  # as much as Rung allows
+STACK = 8 << 20  # as much as Rung allows
 OPEN_FILES = 16  # likewise
 LIMITS = ("--core=0", f"--stack={STACK}:{STACK}", f"--nofile={OPEN_FILES}:{OPEN_FILES}")
 

@@ -1,5 +1,5 @@
 /*
- * exec-endless.c: arguments of 1 MiB in one word, in many words, in the environment; and a path as
+ * exec-endless.c: arguments of 2 MiB in one word, in many words, in the environment; and a path as
  * long as that.
  * Labs: 5
  * Prints: one word: -7
@@ -11,7 +11,7 @@
  */
 #include "shared/hostile.h"
 
-#define SIZE (1 << 20)
+#define SIZE (2 << 20)
 
 static char text[SIZE];
 static char *words[SIZE / sizeof(char *)], *nothing[] = {NULL};

@@ -1,7 +1,7 @@
-; stack-far.asm: use the stack 1.5 MiB further down than it was.
+; stack-far.asm: use the stack 8.5 MiB further down than it was.
 ; Ends: SIGSEGV
 %include "hostile.inc"
 
 main:
-        mov     [rsp - 0x180000], rax
+        mov     [rsp - 0x880000], rax
         survived
