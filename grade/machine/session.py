@@ -289,10 +289,10 @@ class Patience:
 
     def _halted_for_good(self) -> bool:
         """The processor waits for an interrupt, and it can take none, or none comes."""
+        if self._still(lambda state: state.halted and not state.rflags & RFLAGS_IF):
+            return True  # one look has both: a processor that has just woken may have IF off
         if not self._still(lambda state: state.halted):
             return False
-        if not self._session.qmp.system_registers().rflags & RFLAGS_IF:
-            return True
         self._waited += 1
         return self._waited > self._limits.idle
 
